@@ -1,0 +1,1 @@
+"""The protocols synthetic clients speak: sessions without I/O."""

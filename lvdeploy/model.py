@@ -182,10 +182,16 @@ class ObservedTraffic:
 
 
 class Fact(StrEnum):
-    """What the journal knows of an instance; bound to its identity."""
+    """
+    What the journal knows of an instance; bound to its identity.
+
+    draining is recorded before the first socket is closed: from then on the instance is spent, whatever
+    happens, since an application that began to drain does not take users again.
+    """
 
     PROVEN = "proven"
     SEEN_OUT = "seen_out"
+    DRAINING = "draining"
     DRAINED = "drained"
 
 

@@ -1,0 +1,1 @@
+"""From one version to another: intent, plan, engine, journal and lease."""

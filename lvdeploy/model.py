@@ -185,10 +185,12 @@ class Fact(StrEnum):
     """
     What the journal knows of an instance; bound to its identity.
 
+    healthy: it was so for ``min_healthy_time``; whether it still is, is observed.
     draining is recorded before the first socket is closed: from then on the instance is spent, whatever
     happens, since an application that began to drain does not take users again.
     """
 
+    HEALTHY = "healthy"
     PROVEN = "proven"
     SEEN_OUT = "seen_out"
     DRAINING = "draining"

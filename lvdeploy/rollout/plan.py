@@ -116,7 +116,7 @@ def apply(intent: Intent, fleet: Fleet, step: Step) -> Fleet:
             instance = Instance(step.slot, step.version, pid=0, started=0.0, run=intent.run)
             return _with(fleet, step.slot, instance=instance, health=Health.UNKNOWN, facts=frozenset())
         case AwaitHealthy():
-            return _with(fleet, step.slot, health=Health.UP)
+            return _fact(_with(fleet, step.slot, health=Health.UP), step.slot, Fact.HEALTHY)
         case Prove():
             return _fact(replace(fleet, traffic=traffic_after(intent, fleet, step)), step.slot, Fact.PROVEN)
         case Admit():

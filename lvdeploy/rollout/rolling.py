@@ -39,7 +39,7 @@ def _steps(intent: Intent, fleet: Fleet) -> Iterator[Step]:
     yield from _open(intent, fleet)
     yield from (Withdraw(place.slot.name) for place in fleet.places if _misplaced(fleet, place))
     yield from _starts(intent, fleet, len(staying))
-    yield from (AwaitHealthy(place.slot.name) for place in staying if place.health is not Health.UP)
+    yield from (AwaitHealthy(place.slot.name) for place in staying if not _healthy(fleet, place))
     yield from _admissions(intent, fleet, staying)
     yield from _withdrawals(intent, fleet, leaving)
     yield from _goodbyes(intent, fleet, leaving)
@@ -97,6 +97,11 @@ def _starts(intent: Intent, fleet: Fleet, staying: int) -> Iterator[Step]:
     free = sorted(place.slot.name for place in fleet.places if place.instance is None)
     if free:
         yield Start(free[0], intent.wanted)
+
+
+def _healthy(fleet: Fleet, place: Place) -> bool:
+    """What serves was waited for once; what is to be admitted must have been, as this very process."""
+    return place.health is Health.UP and (is_serving(fleet, place) or Fact.HEALTHY in place.facts)
 
 
 def _admissions(intent: Intent, fleet: Fleet, staying: list[Place]) -> Iterator[Step]:

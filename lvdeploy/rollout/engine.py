@@ -1,0 +1,220 @@
+"""The loop: observe, plan, record, do one step, look again; turn back once if it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from lvdeploy.errors import Changed, ExitCode, LeaseHeld, LvdeployError, StateError
+from lvdeploy.model import Event, Fleet, Instance, Outcome, Slot, Verdict
+from lvdeploy.rollout.deeds import INTERRUPTIBLE, Limits, Parts, StepFailed, perform
+from lvdeploy.rollout.gates import failures
+from lvdeploy.rollout.intent import Direction, Intent
+from lvdeploy.rollout.lease import Lease
+from lvdeploy.rollout.observe import observe, vanished
+from lvdeploy.rollout.plan import Step, Stop, Strategy, check, plan, subject
+
+T = TypeVar("T")
+
+REPEATS = 3
+"""How often one step may be planned in one direction before the rollout is taken not to get anywhere."""
+
+
+class Interrupted(LvdeployError):
+    """A person or the system asked for the end; everything is recorded and can be resumed."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__("interrupted at a safe place", hint="`lvdeploy resume` goes on, `lvdeploy rollback` goes back")
+        self.signal = signal
+
+
+class Halted(LvdeployError):
+    """The rollout stops where it stands: what it works on, or who watches, is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a rollout ended. ``verdicts`` are those of the last look; ``reason`` is empty when all went well."""
+
+    exit_code: ExitCode
+    intent: Intent
+    reason: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class Interruption:
+    """The user's wish to stop: set from a signal handler, waited for beside every step."""
+
+    signal: int | None = None
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self, signal: int) -> None:
+        self.signal = signal
+        self.event.set()
+
+
+class Engine:
+    """Drives one rollout over its parts; the lease is held by whoever runs it."""
+
+    def __init__(
+        self, parts: Parts, limits: Limits, slots: Sequence[Slot], *, strategy: Strategy, lease: Lease,
+        interruption: Interruption, emit: Callable[[Event], None], origin: float, keep_inconclusive: bool = True,
+    ) -> None:
+        self._parts = parts
+        self._limits = limits
+        self._slots = tuple(slots)
+        self._strategy = strategy
+        self._lease = lease
+        self._interruption = interruption
+        self._emit = emit
+        self._origin = origin
+        self._keep_inconclusive = keep_inconclusive
+        self._fleet: Fleet | None = None
+
+    async def preview(self, intent: Intent) -> tuple[Fleet, tuple[Step, ...]]:
+        """Return the fleet as it is and every step that remains. Raises ``Refused``."""
+        fleet = await observe(self._parts, self._slots, affinity=intent.affinity)
+        steps = plan(self._strategy, intent, fleet)
+        check(intent, fleet, steps)
+        return fleet, steps
+
+    async def run(self, intent: Intent) -> Result:
+        """Reach what the intent wants, or the version that served; never raises for what a rollout can meet."""
+        try:
+            await self._reach(intent)
+            if intent.direction is Direction.BACK:
+                return Result(ExitCode.ROLLED_BACK, intent, intent.reason, await self._parts.watch.settle())
+            return await self._judged(intent)
+        except (Changed, LeaseHeld, StateError, Interrupted):
+            raise
+        except Halted as halted:
+            return Result(ExitCode.NEEDS_A_PERSON, intent, halted.message, hint=halted.hint)
+        except LvdeployError as error:
+            return await self._back(intent, error.message, hint=error.hint)
+
+    async def _judged(self, intent: Intent) -> Result:
+        verdicts = await self._race(self._parts.watch.settle(), interruptible=True)
+        if reason := failures(verdicts):
+            return await self._back(intent, reason, verdicts=verdicts)
+        unsure = [each for each in verdicts if each.outcome is Outcome.INCONCLUSIVE]
+        if not unsure:
+            return Result(ExitCode.OK, intent, verdicts=verdicts)
+        reason = f"{unsure[0].name} saw too little: {unsure[0].evidence}"
+        if self._keep_inconclusive:
+            return Result(ExitCode.INCONCLUSIVE, intent, reason, verdicts)
+        return await self._back(intent, reason, verdicts=verdicts)
+
+    async def _back(
+        self, intent: Intent, reason: str, *, verdicts: tuple[Verdict, ...] = (), hint: str = ""
+    ) -> Result:
+        if intent.direction is Direction.BACK or intent.previous is None:
+            return Result(ExitCode.NEEDS_A_PERSON, intent, reason, verdicts, hint)
+        back = intent.turned_back(reason)
+        self._parts.journal.turn(back)
+        self._parts.watch.turning_back()
+        self._tell("turned_back", back.wanted, reason)
+        result = await self.run(back)
+        merged = f"{reason}; and going back failed too: {result.reason}"
+        failed = result.exit_code is ExitCode.NEEDS_A_PERSON
+        return Result(
+            result.exit_code, back, merged if failed else reason, verdicts or result.verdicts, result.hint or hint
+        )
+
+    async def _reach(self, intent: Intent) -> None:
+        planned: Counter[Step] = Counter()
+        while True:
+            fleet = await self._observed(intent)
+            steps = plan(self._strategy, intent, fleet)
+            check(intent, fleet, steps)
+            if not steps:
+                return
+            self._heed()
+            step = steps[0]
+            planned[step] += 1
+            if planned[step] > REPEATS:
+                raise StepFailed(f"{_name(step)} {subject(step)} was done {REPEATS} times without effect")
+            await self._do(intent, fleet, step)
+
+    async def _observed(self, intent: Intent) -> Fleet:
+        fleet = await observe(self._parts, self._slots, affinity=intent.affinity)
+        for instance in vanished(self._fleet, fleet):
+            self._tell("instance_gone", instance.slot, _gone(instance), pid=instance.pid, version=instance.version)
+        self._fleet = fleet
+        return fleet
+
+    async def _do(self, intent: Intent, fleet: Fleet, step: Step) -> None:
+        self._lease.confirm()
+        name, about, began = _name(step), subject(step), self._at()
+        number = self._parts.journal.begin_step(intent.run, name=name, subject=about, at=began)
+        self._tell("step_began", about, name)
+        try:
+            deed = perform(self._parts, self._limits, intent, fleet, step, tell=lambda text: self._note(about, text))
+            said = await self._race(deed, interruptible=isinstance(step, INTERRUPTIBLE))
+        except LvdeployError as error:
+            outcome = "interrupted" if isinstance(error, Interrupted) else "failed"
+            with suppress(StateError):
+                self._parts.journal.end_step(number, outcome=outcome, detail=error.message, at=self._at())
+            self._tell("step_failed", about, f"{name}: {error.message}", took=self._at() - began)
+            raise
+        self._parts.journal.end_step(number, outcome="done", detail=said, at=self._at())
+        self._tell("step_ended", about, name, took=self._at() - began, said=said)
+        if isinstance(step, Stop):
+            # Its going was wanted.
+            self._fleet = None
+
+    async def _race(self, deed: Coroutine[object, object, T], *, interruptible: bool) -> T:
+        """Do a deed beside the alarm, the user's wish and the deadline; only an interruptible one is left for them."""
+        task = asyncio.create_task(deed)
+        deadline = asyncio.create_task(self._parts.clock.sleep(self._limits.progress_deadline))
+        watchers: set[asyncio.Task[Any]] = {deadline}
+        if interruptible:
+            watchers |= {
+                asyncio.create_task(self._parts.watch.alarm()), asyncio.create_task(self._interruption.event.wait()),
+            }
+        try:
+            await asyncio.wait({task, *watchers}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+        finally:
+            await _ended(task, *watchers)
+        self._heed()
+        raise StepFailed(f"no end within the progress deadline of {self._limits.progress_deadline:.0f} s")
+
+    def _heed(self) -> None:
+        """Raise for what asks the rollout to stop here."""
+        if self._interruption.signal is not None:
+            raise Interrupted(self._interruption.signal)
+        alarm = self._parts.watch.standing()
+        if alarm is not None:
+            raise (Halted if alarm.fatal else StepFailed)(alarm.reason, hint=alarm.hint)
+
+    def _note(self, about: str, text: str) -> None:
+        self._tell("note", about, text)
+
+    def _tell(self, kind: str, about: str, message: str, **detail: object) -> None:
+        self._emit(Event(self._at(), kind, about, message, detail))
+
+    def _at(self) -> float:
+        return self._parts.clock.now() - self._origin
+
+
+def _name(step: Step) -> str:
+    """``AwaitHealthy`` is told as ``await healthy``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(step).__name__).lower()
+
+
+def _gone(instance: Instance) -> str:
+    return f"version {instance.version} (pid {instance.pid}) in {instance.slot} is gone, and nobody here stopped it"
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

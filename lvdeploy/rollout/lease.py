@@ -1,0 +1,134 @@
+"""One rollout of a service at a time: who holds it, why, since when, and until when if nobody renews it."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+import sqlite3
+from dataclasses import dataclass
+
+import psutil
+
+from lvdeploy.clock import Clock
+from lvdeploy.errors import LeaseHeld
+from lvdeploy.rollout.journal import Journal
+
+TTL = 30.0
+"""Seconds after which a lease that nobody renewed may be taken over."""
+
+RENEWAL = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who asks for the lease, or has it. ``started`` is the process's start time, ``acquired`` and ``expires`` wall."""
+
+    owner: str
+    host: str
+    pid: int
+    started: float
+    reason: str
+    acquired: float = 0.0
+    expires: float = 0.0
+    token: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.owner}@{self.host} (pid {self.pid}): {self.reason}"
+
+
+def this_process(reason: str) -> Holder:
+    """Return this process as a holder."""
+    process = psutil.Process()
+    return Holder(getpass.getuser(), socket.gethostname(), process.pid, process.create_time(), reason)
+
+
+def alive(holder: Holder) -> bool:
+    """True unless the holder is known to be dead; of another host nothing is known."""
+    if holder.host != socket.gethostname():
+        return True
+    try:
+        return abs(psutil.Process(holder.pid).create_time() - holder.started) < 1
+    except psutil.Error:
+        return False
+
+
+class Lease:
+    """The lease of one service, held by this process. Raises ``LeaseHeld``."""
+
+    def __init__(self, journal: Journal, service: str, *, clock: Clock) -> None:
+        self._journal = journal
+        self._service = service
+        self._clock = clock
+        self._token = ""
+
+    def holder(self) -> Holder | None:
+        """Return who has the lease now, expired or not."""
+        with self._journal.transaction("read lease") as read:
+            return self._read(read)
+
+    def acquire(self, holder: Holder) -> Holder | None:
+        """Take the lease; return the dead or expired holder it was taken over from, if there was one."""
+        now = self._clock.wall()
+        token = secrets.token_hex(16)
+        with self._journal.transaction("acquire lease") as write:
+            before = self._read(write)
+            if before is not None and alive(before) and not _expired(before, now):
+                raise LeaseHeld(
+                    f"another rollout of {self._service} is under way since "
+                    f"{now - before.acquired:.0f} s: {before}",
+                    hint="wait for it, or `lvdeploy lock status` and `lvdeploy lock release`",
+                )
+            write.execute(
+                "insert or replace into lease values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._service, token, holder.owner, holder.host, holder.pid, holder.started, holder.reason, now,
+                 now + TTL),
+            )
+        self._token = token
+        return before
+
+    def confirm(self) -> None:
+        """Raise unless the lease is still this process's; asked before each deed."""
+        holder = self.holder()
+        if holder is None or holder.token != self._token:
+            who = "it was released" if holder is None else f"{holder} has it"
+            raise LeaseHeld(
+                f"this rollout of {self._service} lost its lease: {who}",
+                hint="nothing more was done here; `lvdeploy status` shows where it stands",
+            )
+
+    async def renew(self) -> None:
+        """Renew until cancelled."""
+        while True:
+            await self._clock.sleep(RENEWAL)
+            with self._journal.transaction("renew lease") as write:
+                write.execute(
+                    "update lease set expires = ? where service = ? and token = ?",
+                    (self._clock.wall() + TTL, self._service, self._token),
+                )
+
+    def release(self) -> None:
+        """Give the lease back; nothing happens where it is not this process's."""
+        with self._journal.transaction("release lease") as write:
+            write.execute("delete from lease where service = ? and token = ?", (self._service, self._token))
+
+    def break_(self) -> Holder | None:
+        """Take the lease away from whoever has it; return who had it."""
+        with self._journal.transaction("break lease") as write:
+            holder = self._read(write)
+            write.execute("delete from lease where service = ?", (self._service,))
+        return holder
+
+    def _read(self, connection: sqlite3.Connection) -> Holder | None:
+        row = connection.execute("select * from lease where service = ?", (self._service,)).fetchone()
+        if row is None:
+            return None
+        return Holder(
+            row["owner"], row["host"], row["pid"], row["started"], row["reason"], row["acquired"], row["expires"],
+            row["token"],
+        )
+
+
+def _expired(holder: Holder, now: float) -> bool:
+    """A lease from the future is one whose clock was set back since: its time says nothing, so it is kept."""
+    return holder.expires < now

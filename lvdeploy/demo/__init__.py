@@ -1,0 +1,1 @@
+"""A LiveView application with state worth losing: what ``lvdeploy demo`` deploys."""

@@ -79,6 +79,7 @@ class Choice(Settings):
     @model_validator(mode="before")
     @classmethod
     def _exactly_one(cls, value: object) -> object:
+        value = {} if value is None else value
         if not isinstance(value, dict):
             return value
         drivers = _drivers(cls)
@@ -198,13 +199,13 @@ def _read_scenario(value: object, info: ValidationInfo) -> object:
 class VerifySettings(Settings):
     """The synthetic clients and what they must find."""
 
-    scenarios: list[Annotated[ScenarioFile, BeforeValidator(_read_scenario)]] = []
+    scenarios: list[Annotated[ScenarioFile, BeforeValidator(_read_scenario)]] = Field(default_factory=list)
     clients: Annotated[int, Field(ge=1, le=100_000)] = 20
     joins: Annotated[Rate, Field(gt=0)] = 5.0
     settle: Annotated[Duration, Field(ge=0)] = 5.0
     javascript: str = "auto"
     identify: IdentifySettings = IdentifySettings()
-    headers: dict[str, Secret] = {}
+    headers: dict[str, Secret] = Field(default_factory=dict)
     connect_to: Address | None = None
     ca: Location | None = None
     on_inconclusive: Literal["keep", "rollback"] = "keep"
@@ -285,9 +286,9 @@ def _rolling_can_begin(
         yield ("rolling", "max_surge"), "max_surge and max_unavailable are both 0: no instance could ever be replaced"
     elif service.replicas == len(instances.slots):
         yield (
-            ("rolling", "max_surge"),
-            f"{service.replicas} replicas fill all slots, so none is free for max_surge: "
-            "add a slot, or set max_unavailable to 1",
+            ("rolling", "max_surge") if "max_surge" in rolling.model_fields_set else ("service", "replicas"),
+            f"{service.replicas} replicas fill all slots, so none is free for rolling.max_surge ({rolling.max_surge}): "
+            "add a slot, or set rolling.max_unavailable to 1",
         )
 
 

@@ -67,7 +67,8 @@ def load(
     except ValidationError as error:
         explain(page, model, error)
     if isinstance(data, dict):
-        for check in checks:
+        broken = {each[0] for each in page.broken if each}
+        for check in (each for each in checks if broken.isdisjoint(each.needs)):
             _look(page, model, data, check=check, context=context)
     if value is None or page.problems or context.problems:
         raise ConfigurationError((*page.found(), *dict.fromkeys(context.problems)))
@@ -106,8 +107,6 @@ def _put(data: Any, key: Key, value: str) -> None:  # noqa: ANN401  plain YAML: 
 def _look(
     page: Page, model: type[BaseModel], data: Mapping[str, object], *, check: Check, context: Context
 ) -> None:
-    if any(each[:1] == (name,) for each in page.broken for name in check.needs):
-        return
     quiet = Context(context.directory, context.environment)
     shapes: list[Any] = [model.model_fields[name].annotation for name in check.needs]
     given = [data.get(name, {}) for name in check.needs]

@@ -20,18 +20,22 @@ _EXPECTED = {
     "dict_type": "a mapping", "mapping_type": "a mapping", "model_type": "a mapping",
     "model_attributes_type": "a mapping", "dataclass_type": "a mapping", "path_type": "a path",
 }  # fmt: skip
+_SHOULD = {f"should be {each}" for each in _EXPECTED.values()}
 
 
 def explain(page: Page, model: type[BaseModel], error: ValidationError) -> None:
     """Note pydantic's findings, those of a union's members as one."""
     found = [(page.known(each["loc"]), each) for each in error.errors(include_url=False, include_input=False)]
     expected: dict[Key, list[str]] = {}
+    meant = {(*key[:-1], _meant(model, key)) for key, each in found if each["type"] == "extra_forbidden"}
     for key, each in found:
         inside_union = any(other[: len(key)] == key and len(other) > len(key) for other, _ in found)
         if key in page.broken or (inside_union and each["type"] in _EXPECTED):
             continue
         name = str(each["loc"][-1]) if each["loc"] else ""
         match each["type"]:
+            case "missing" if (*key, name) in meant:
+                pass
             case "missing":
                 page.complain(key, f"missing key {name!r}", at=page.spots[key].key)
             case "extra_forbidden":
@@ -43,8 +47,13 @@ def explain(page: Page, model: type[BaseModel], error: ValidationError) -> None:
     for key, words in expected.items():
         first, *others = dict.fromkeys(words)
         rest = "".join(" or " + each.removeprefix("should be ") for each in others)
-        shown = f", not {page.spots[key].shown}" if first.startswith("should ") else ""
-        page.complain(key, f"{first}{rest}{shown}")
+        page.complain(key, f"{first}{rest}{_instead(page.spots[key].shown, first)}")
+
+
+def _instead(shown: str, words: str) -> str:
+    """What is there, where that says more than the words do."""
+    says_more = words.startswith("should ") and (shown not in ("a mapping", "a list", "nothing") or words in _SHOULD)
+    return f", not {shown}" if says_more else ""
 
 
 def _words(error: ErrorDetails) -> str:
@@ -77,6 +86,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where a known word is near, else nothing."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _meant(model: type[BaseModel], key: Key) -> str:
+    near = difflib.get_close_matches(str(key[-1]), _keys(model, key[:-1]), 1)
+    return near[0] if near else ""
 
 
 def _keys(model: type[BaseModel], key: Key) -> list[str]:

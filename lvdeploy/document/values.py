@@ -13,7 +13,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     SecretStr,
     ValidationInfo,
     model_validator,
@@ -95,7 +94,7 @@ Share = Annotated[int, BeforeValidator(parse_share)]
 Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
 """Text that prints masked; ``file:PATH`` stands for the content of a file, without its last line end."""
 
-Location = Annotated[Path, AfterValidator(_locate), Field(validate_default=True)]
+Location = Annotated[Path, AfterValidator(_locate)]
 """A path; relative ones, defaults too, begin at the directory of the document they stand in."""
 
 
@@ -106,15 +105,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in_sections(cls, value: object) -> object:
-        """Take a section that is left out, or left empty, as an empty mapping: its defaults see the document too."""
+    def _fill_in_defaults(cls, value: object) -> object:
+        """Put in the sections that are left out or empty, and default paths, so that these see the document too."""
         if value is None:
             value = {}
         if not isinstance(value, dict):
             return value
-        sections = {
-            known.alias or name
-            for name, known in cls.model_fields.items()
-            if not known.is_required() and isinstance(known.annotation, type) and issubclass(known.annotation, Settings)
-        }
-        return {key: {} for key in sections - value.keys()} | value
+        filled: dict[str, object] = {}
+        for name, known in cls.model_fields.items():
+            shape = known.annotation
+            if isinstance(known.default, Path):
+                filled[known.alias or name] = str(known.default)
+            elif not known.is_required() and isinstance(shape, type) and issubclass(shape, Settings):
+                filled[known.alias or name] = {}
+        return filled | value

@@ -1,0 +1,466 @@
+"""The page's JavaScript: its views over one socket, navigation and errors, as live_socket.ts and view.ts do them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from lvdeploy.model import Kind
+from lvdeploy.wire.phoenix import message as frames
+from lvdeploy.wire.phoenix.bindings import NEWEST, JavaScript, LoadUrl, NavigateTo, Outcome, PatchTo, PushEvent
+from lvdeploy.wire.phoenix.channel import Answered, Closed, Errored, Happening, Joined, JoinFailed, Pushed
+from lvdeploy.wire.phoenix.endpoint import Endpoint, Param
+from lvdeploy.wire.phoenix.javascript import counts_attempts, sets_reload_status, version_of
+from lvdeploy.wire.phoenix.page import Page, ViewElement
+from lvdeploy.wire.phoenix.socket import TIMEOUT, Link, Socket
+from lvdeploy.wire.phoenix.view import Sent, View
+from lvdeploy.wire.session import CannotAct, Dial, Effect, Headers, Observe
+
+MAX_CHILD_JOIN_ATTEMPTS = 3
+
+FLASH_COOKIE = "__phoenix_flash__"
+RELOAD_STATUS_COOKIE = "__phoenix_reload_status__"
+
+
+class Tab(Protocol):
+    """The browser tab around a page: what outlives a page load, and what starts one."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def effects(self) -> list[Effect]: ...
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    location: str
+
+    def upgrade_headers(self) -> Headers: ...
+
+    def navigate(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
+        """Leave the page and load another."""
+        ...
+
+    def reload_later(self, url: str, reason: str, *, javascript: JavaScript) -> None:
+        """Load a page after the jitter, and count it in the path's local storage."""
+        ...
+
+    def joined(self) -> None:
+        """Forget the consecutive reloads: a join succeeded."""
+        ...
+
+    def set_cookie(self, name: str, value: str) -> None:
+        """Set a short-lived cookie for the next page load."""
+        ...
+
+
+class LiveSocket:
+    """
+    One loaded page's views and their socket; gone with the page.
+
+    ``pending_link`` is where a live navigation or patch under way leads. ``javascript`` of ``None`` is found out
+    by the first join.
+    """
+
+    __slots__ = (
+        "_javascript", "_link_ref", "_main", "_page", "_params", "_roots", "_socket", "_tab", "_unloaded",
+        "pending_link",
+    )  # fmt: skip
+
+    def __init__(self, tab: Tab, page: Page, *, javascript: JavaScript | None, params: Mapping[str, str]) -> None:
+        self._tab = tab
+        self._page = page
+        self._javascript = javascript
+        token = page.csrf_token
+        self._params: dict[str, Param] = {**({} if token is None else {"_csrf_token": token}), **params}
+        self._socket = Socket(out=tab.effects, dial=self._dial)
+        self._roots: dict[str, View] = {}
+        self._main: View | None = None
+        self._link_ref = 0
+        self._unloaded = False
+        self.pending_link: str | None = None
+
+    @property
+    def page(self) -> Page:
+        return self._page
+
+    @property
+    def socket(self) -> Socket:
+        return self._socket
+
+    @property
+    def javascript(self) -> JavaScript:
+        return self._javascript or NEWEST
+
+    @property
+    def has_views(self) -> bool:
+        return bool(self._roots)
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether every view is joined and nothing is unanswered."""
+        views = self._views()
+        answered = all(push.context.given_up for push in self._socket.pushes())
+        joined = all(view.channel.is_joined and not view.join_pending for view in views)
+        return answered and joined and not self.pending_link
+
+    def connect(self) -> None:
+        """Join the main and the sticky views; live_socket.ts joinRootViews."""
+        for element in self._page.views:
+            if element.parent is None and element.session:
+                view = self._new_root(element)
+                view.href = "" if element.sticky else self._tab.location
+                self._socket.join(view.channel, self._tab.now)
+        if self._roots:
+            self._socket.connect(self._tab.now)
+
+    def unload(self) -> None:
+        """Leave every view, the body's own "dead" view at last, and close the socket; live_socket.ts unload."""
+        if self._unloaded:
+            return
+        self._unloaded = True
+        for view in tuple(self._roots.values()):
+            self._destroy(view)
+        if self._roots and self._socket.is_connected:
+            self._socket.leave_unjoined("lv:")
+        self._roots, self._main, self.pending_link = {}, None, None
+        self._socket.disconnect()
+
+    def opened(self) -> None:
+        """Take in the open connection."""
+        self._socket.opened(self._tab.now)
+
+    def lost(self, code: int) -> None:
+        """Take in the end of the connection; a normal closure means a page load, not a reconnect."""
+        self._happen(self._socket.lost(self._tab.now))
+        if code == 1000 and self._main is not None:
+            self._reload_with_jitter("code 1000")
+
+    def refused(self) -> None:
+        """Take in that the connection did not open."""
+        self._happen(self._socket.lost(self._tab.now))
+
+    def received(self, frame: str | bytes) -> None:
+        """Take in a frame; what is none is dropped."""
+        message = frames.decode(frame) if self._socket.link is Link.OPEN else None
+        if message is not None:
+            self._happen(self._socket.received(message, self._tab.now))
+
+    def woken(self) -> None:
+        """Do what is due."""
+        self._happen(self._socket.woken(self._tab.now))
+
+    # Document: what views ask of their page
+
+    def absolute(self, href: str) -> str:
+        return self._tab.endpoint.resolve(href, base=self._tab.location)
+
+    def join_params(self, view: View) -> dict[str, Any]:
+        # the app hands LiveSocket an object literal, which view.ts connectParams then changes: the next socket
+        # URL shows what the last join said
+        statics = self._page.tracked_statics
+        if statics:
+            self._params["_track_static"] = list(statics)
+        self._params["_mounts"] = view.join_count
+        if counts_attempts(self.javascript):
+            self._params["_mount_attempts"] = view.join_attempts
+        else:
+            self._params.pop("_mount_attempts", None)
+        self._params["_live_referer"] = view.referer
+        return {name: value for name, value in self._params.items() if value is not None}
+
+    def observe(self, kind: Kind, value: float | None = None, /, **detail: object) -> None:
+        self._tab.effects.append(Observe(kind, value, detail))
+
+    def patched(self, view: View, now: float) -> None:
+        elements = {each.id: each for each in self._page.views if each.parent == view.id}
+        for name in [name for name in view.children if name not in elements]:
+            self._destroy(view.children.pop(name))
+        for name, element in elements.items():
+            if name not in view.children and element.session:
+                child = view.children[name] = View(self, element, parent=view)
+                self._socket.join(child.channel, now)
+
+    def went(self, href: str) -> None:
+        self._link_ref += 1
+        self.pending_link = None
+        self._tab.location = self.absolute(href)
+
+    # User
+
+    def do(self, outcomes: tuple[Outcome, ...]) -> None:
+        for outcome in outcomes:
+            match outcome:
+                case PushEvent():
+                    self._push(outcome)
+                case PatchTo(_, href, _):
+                    self._patch(href)
+                case NavigateTo(href, _):
+                    if self.pending_link != href:
+                        self._navigate(href, flash=None)
+                case LoadUrl(url, method, body):
+                    self._tab.navigate(url, "form" if method != "GET" else "link", method=method, body=body)
+
+    def _push(self, event: PushEvent) -> None:
+        view = self._view(event.view)
+        if view is None or not self._socket.can_push(view.channel):
+            raise CannotAct("not connected")
+        view.push(event, self._tab.now)
+
+    def push_or_drop(self, event: PushEvent) -> None:
+        view = self._view(event.view)
+        if view is not None and self._socket.can_push(view.channel):
+            view.push(event, self._tab.now)
+        else:
+            # a browser keeps what was typed and drops the event; recovery sends the form after the rejoin
+            self._page.acknowledge(event.lock)
+            name = frames.text(event.payload.get("event"))
+            self.observe(Kind.UNANSWERED, event=name, reason="not connected")
+
+    def push_as_hook(self, event: str, value: Mapping[str, object], target: str | None) -> None:
+        if self._main is None:
+            raise CannotAct("the page has no LiveView")
+        del target
+        payload = {"type": "hook", "event": event, "value": dict(value)}
+        self._push(PushEvent(self._main.id, payload))
+
+    def _patch(self, href: str) -> None:
+        main = self._main
+        if self.pending_link == href:
+            return
+        if main is None or not self._socket.is_connected:
+            self._tab.navigate(href, "link")
+        elif not self._socket.can_push(main.channel):
+            self._tab.navigate(self._tab.location, "failed_patch")
+        else:
+            self._link_ref += 1
+            self.pending_link = href
+            main.push_patch(href, self._tab.now, link_ref=self._link_ref)
+
+    def _view(self, name: str) -> View | None:
+        return next((view for view in self._views() if view.id == name), None)
+
+    # What happens to views
+
+    def _happen(self, happenings: list[Happening]) -> None:
+        for happening in happenings:
+            match happening:
+                case Answered(push, status, response):
+                    self._answered(push.channel.owner, push.context, status, response, self._tab.now - push.sent_at)
+                case Joined(channel, response, took):
+                    self._joined(channel.owner, response, took)
+                case JoinFailed(channel, response):
+                    self._join_failed(channel.owner, response)
+                case Pushed(channel, event, payload):
+                    self._pushed(channel.owner, event, payload)
+                case Errored(channel, reason, transport):
+                    self._errored(channel.owner, reason, transport=transport)
+                case Closed(channel):
+                    self._closed(channel.owner)
+
+    def _joined(self, view: View, response: dict[str, Any], took: float) -> None:
+        if view.destroyed:
+            return
+        version = response.get("liveview_version")
+        if self._javascript is None:
+            self._javascript = version_of(version) or NEWEST
+        self._tab.joined()
+        topic, rejoin = view.channel.topic, view.is_rejoining
+        self.observe(
+            Kind.JOINED, took, topic=topic, rejoin=rejoin, liveview_version=frames.text(version)
+        )  # fmt: skip
+        if view.is_main and self.pending_link and not view.is_rejoining:
+            self._page.url = self.pending_link
+            self.went(self.pending_link)
+        view.joined(response, self._tab.now)
+
+    def _join_failed(self, view: View, response: dict[str, Any]) -> None:
+        if view.destroyed:
+            return
+        reason = _failure(response)
+        self.observe(Kind.JOIN_FAILED, topic=view.channel.topic, reason=reason, rejoin=view.is_rejoining)
+        if reason in ("reload", "stale", "unauthorized"):
+            self._load_main(reason, token=frames.text(response.get("token")))
+        elif reason == frames.REDIRECT:
+            self._socket.leave(view.channel)
+            self._redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
+        elif reason == frames.LIVE_REDIRECT:
+            view.join_pending = False
+            self._socket.leave(view.channel)
+            self._live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
+        elif view.is_main:
+            if self._socket.is_connected:
+                self._reload_with_jitter(reason)
+        elif view.join_attempts >= MAX_CHILD_JOIN_ATTEMPTS and counts_attempts(self.javascript):
+            self._give_up(view)
+
+    def _load_main(self, reason: str, *, token: str) -> None:
+        if reason == "reload" and token and sets_reload_status(self.javascript):
+            self._tab.set_cookie(RELOAD_STATUS_COOKIE, token)
+        href = self._main.href if self._main is not None else self._tab.location
+        url = self.absolute(href or self._tab.location)
+        self._tab.navigate(url, reason)
+
+    def _give_up(self, view: View) -> None:
+        siblings = view.parent.children if view.parent is not None else self._roots
+        siblings.pop(view.id, None)
+        self._destroy(view)
+
+    def _pushed(self, view: View, event: str, payload: dict[str, Any]) -> None:
+        if view.destroyed:
+            return
+        match event:
+            case frames.DIFF:
+                view.receive(payload, self._tab.now)
+            case frames.LIVE_PATCH:
+                href = frames.text(payload.get("to"))
+                view.href = self.absolute(href)
+                self.went(href)
+                self._release()
+            case frames.LIVE_REDIRECT:
+                self._live_redirect(payload)
+            case frames.REDIRECT:
+                self._redirect(payload, "redirect")
+
+    def _errored(self, view: View, reason: str, *, transport: bool) -> None:
+        if view.destroyed:
+            return
+        self._give_up_pushes(view, "connection lost" if transport else "crashed")
+        if not transport:
+            rejoin_at = view.channel.rejoin_at
+            rejoin_in = None if rejoin_at is None else rejoin_at - self._tab.now
+            self.observe(Kind.CRASHED, topic=view.channel.topic, reason=reason or "phx_error", rejoin_in=rejoin_in)
+        self._closed(view)
+
+    def _closed(self, view: View) -> None:
+        if view.destroyed:
+            return
+        if view.is_main and self.pending_link:
+            self._reload_with_jitter("closed while navigating")
+            return
+        self._destroy_children(view)
+
+    # Replies
+
+    def _answered(self, view: View, sent: Sent, status: str, response: dict[str, Any], took: float) -> None:
+        if view.destroyed:
+            return
+        if status != frames.OK:
+            self._unanswered(view, sent, status, response)
+            return
+        self.observe(Kind.ACKNOWLEDGED, took, event=sent.name)
+        view.answered(sent, response, self._tab.now)
+        if sent.href:
+            self._patch_answered(view, sent, response)
+        if frames.REDIRECT in response:
+            self._redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
+        elif frames.LIVE_REDIRECT in response:
+            self._live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
+
+    def _unanswered(self, view: View, sent: Sent, status: str, response: dict[str, Any]) -> None:
+        timed_out = status == TIMEOUT
+        if not sent.given_up:
+            reason = TIMEOUT if timed_out else frames.text(response.get("reason")) or status
+            self.observe(Kind.UNANSWERED, event=sent.name, reason=reason)
+        if sent.href:
+            # view.ts pushLinkPatch: the page as it is now, not where the link leads
+            self._tab.navigate(self._tab.location, "failed_patch")
+        elif timed_out and view.join_count == sent.join_count:
+            self._reload_with_jitter("push timeout")
+
+    def _patch_answered(self, view: View, sent: Sent, response: dict[str, Any]) -> None:
+        if response.get("link_redirect"):
+            if self._link_ref == sent.link_ref:
+                self._replace_main(sent.href, flash=None)
+            return
+        if frames.REDIRECT in response or self._link_ref != sent.link_ref:
+            return
+        view.href = sent.href
+        self._page.url = self.absolute(sent.href)
+        self.went(sent.href)
+        self._release()
+
+    def _give_up_pushes(self, view: View, reason: str) -> None:
+        for push in self._socket.pushes_of(view.channel):
+            if not push.context.given_up:
+                push.context.given_up = True
+                self.observe(Kind.UNANSWERED, event=push.context.name, reason=reason)
+
+    def _release(self) -> None:
+        if self._main is not None and not self._main.join_pending:
+            self._main.release(self._tab.now)
+
+    # Navigation
+
+    def _redirect(self, to: Mapping[str, Any], reason: str) -> None:
+        self._set_flash(to.get("flash"))
+        self._tab.navigate(self.absolute(frames.text(to.get("to"))), reason)
+
+    def _live_redirect(self, to: Mapping[str, Any]) -> None:
+        flash = to.get("flash")
+        self._navigate(self.absolute(frames.text(to.get("to"))), flash=flash if isinstance(flash, str) else None)
+
+    def _navigate(self, href: str, *, flash: str | None) -> None:
+        # live_socket.ts historyRedirect
+        if not self._socket.is_connected or self._main is None or not self._tab.endpoint.is_ours(href):
+            self._set_flash(flash)
+            self._tab.navigate(href, "link")
+        else:
+            self._replace_main(href, flash=flash)
+
+    def _replace_main(self, href: str, *, flash: str | None) -> None:
+        old = self._main
+        if old is None:
+            return
+        self._link_ref += 1
+        self.pending_link = href
+        self._destroy(old)
+        self._page.forget(old.id)
+        view = self._new_root(old.element)
+        view.is_redirect, view.href, view.referer, view.flash = True, href, self._tab.location, flash
+        self._socket.join(view.channel, self._tab.now)
+
+    def _set_flash(self, flash: object) -> None:
+        if isinstance(flash, str) and flash:
+            self._tab.set_cookie(FLASH_COOKIE, flash)
+
+    def _reload_with_jitter(self, reason: str) -> None:
+        url = self.pending_link or self._tab.location
+        for happening in self._socket.disconnect():
+            if isinstance(happening, Errored):
+                self._give_up_pushes(happening.channel.owner, "page reload")
+        if self._main is not None:
+            self._destroy_children(self._main)
+        self._tab.reload_later(url, reason, javascript=self.javascript)
+
+    # Private
+
+    def _dial(self) -> Dial:
+        return Dial(self._tab.endpoint.socket_url(self._params), self._tab.upgrade_headers())
+
+    def _new_root(self, element: ViewElement) -> View:
+        view = self._roots[element.id] = View(self, element)
+        if element.main:
+            self._main = view
+        return view
+
+    def _destroy(self, view: View) -> None:
+        for each in view.descendants():
+            each.destroyed = True
+            self._socket.leave(each.channel)
+
+    def _destroy_children(self, view: View) -> None:
+        for child in tuple(view.children.values()):
+            self._destroy(child)
+        view.children.clear()
+
+    def _views(self) -> list[View]:
+        return [view for root in self._roots.values() for view in root.descendants()]
+
+
+def _failure(response: Mapping[str, Any]) -> str:
+    for key in (frames.REDIRECT, frames.LIVE_REDIRECT):
+        if isinstance(response.get(key), dict) and not isinstance(response.get("reason"), str):
+            return key
+    return frames.text(response.get("reason")) or "unknown"

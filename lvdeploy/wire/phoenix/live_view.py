@@ -1,0 +1,340 @@
+"""A page and its user in a browser tab: the session synthetic clients speak LiveView with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from lvdeploy.model import PIN_HEADER, Kind
+from lvdeploy.wire.backoff import MAX_RELOADS, reload_after
+from lvdeploy.wire.phoenix.bindings import JavaScript
+from lvdeploy.wire.phoenix.cookies import Cookies
+from lvdeploy.wire.phoenix.endpoint import Endpoint, path_of, without_fragment
+from lvdeploy.wire.phoenix.javascript import waits_past_limit
+from lvdeploy.wire.phoenix.live_socket import LiveSocket
+from lvdeploy.wire.phoenix.loading import Load, Loader, Unfollowed, header
+from lvdeploy.wire.phoenix.page import Page
+from lvdeploy.wire.phoenix.socket import Link
+from lvdeploy.wire.session import (
+    Action,
+    CannotAct,
+    Change,
+    Click,
+    Effect,
+    Fetched,
+    FetchFailed,
+    Found,
+    Headers,
+    Input,
+    Leave,
+    Lost,
+    Observe,
+    Opened,
+    Push,
+    Received,
+    Refused,
+    Submit,
+    Visit,
+    Woken,
+)
+
+USER_AGENT = "Mozilla/5.0 (compatible; lvdeploy)"
+
+COOKIE_AGE = 60.0
+"""Seconds live_socket.ts gives the cookies it leaves for the next page load."""
+
+# Chromium net_error_auto_reloader.cc: an error page loads itself again, while an HTTP status never does
+RETRY_AFTER = (1.0, 5.0, 30.0, 60.0, 300.0, 600.0, 1800.0)
+
+IMMEDIATE = ("stale", "unauthorized", "reload")
+MAX_IMMEDIATE_LOADS = 20
+"""A browser loops for ever on a join that is always stale; this one then waits as in failsafe mode."""
+
+WEBSOCKET = "websocket"
+
+WhichJavaScript: TypeAlias = Literal["auto"] | JavaScript
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """The response headers that tell which instance answered, and which version it is."""
+
+    instance: str = "x-instance"
+    version: str = "x-app-version"
+
+    def read(self, headers: Headers) -> dict[str, str]:
+        """Return who answered; empty where it does not say."""
+        return {"instance": header(headers, self.instance), "version": header(headers, self.version)}
+
+
+NOBODY: Mapping[str, str] = {"instance": "", "version": ""}
+
+
+class LiveView:
+    """
+    One synthetic user of one service; see ``lvdeploy.wire.session.Session``.
+
+    ``url`` is the first page, and its origin the only one ever fetched or dialled. ``javascript`` "auto" imitates
+    the version the server names in the first join. ``headers`` and the ``pin`` go with every request and dial.
+    ``params`` are the app's own connection parameters beside the csrf token. Raises ``ValueError`` if ``url`` is
+    no http or https URL.
+    """
+
+    __slots__ = (
+        "_cookies", "_gone", "_identify", "_immediate_loads", "_javascript", "_live", "_load", "_loader", "_params",
+        "_peer", "_reload_at", "_reload_reason", "_reload_url", "_reloads", "_retries", "_rng", "_status", "effects",
+        "endpoint", "location", "now",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        rng: random.Random,
+        javascript: WhichJavaScript = "auto",
+        identify: Identify = Identify(),
+        headers: Headers = (),
+        user_agent: str = USER_AGENT,
+        pin: str | None = None,
+        params: Mapping[str, str] | None = None,
+        socket_path: str = "/live",
+    ) -> None:
+        self.endpoint = Endpoint(url, socket_path=socket_path)
+        self.effects: list[Effect] = []
+        self.now = 0.0
+        self.location = self.endpoint.resolve(url)
+        self._cookies = Cookies(secure=self.endpoint.is_secure)
+        pinned = ((PIN_HEADER, pin),) if pin is not None else ()
+        self._loader = Loader(self.endpoint, self._cookies, user_agent=user_agent, headers=(*headers, *pinned))
+        self._identify = identify
+        self._javascript = javascript
+        self._params = dict(params or {})
+        self._rng = rng
+        self._reloads: dict[str, int] = {}
+        self._immediate_loads = 0
+        self._retries = 0
+        self._reload_at: float | None = None
+        self._reload_url = ""
+        self._reload_reason = ""
+        self._load: Load | None = None
+        self._live: LiveSocket | None = None
+        self._status = 0
+        self._peer = NOBODY
+        self._gone = False
+
+    # Session
+
+    @property
+    def wake_at(self) -> float | None:
+        times = (self._live.socket.wake_at if self._live is not None else None, self._reload_at)
+        return min((at for at in times if at is not None), default=None)
+
+    @property
+    def idle(self) -> bool:
+        live = self._live
+        if live is None or self._load is not None or self._reload_at is not None:
+            return False
+        return live.is_settled if live.has_views else self._status < 400
+
+    @property
+    def url(self) -> str:
+        return self.location
+
+    def begin(self, now: float) -> list[Effect]:
+        self.now = now
+        self._start(self.location, "first")
+        return self._take()
+
+    def act(self, action: Action, now: float) -> list[Effect]:
+        self.now = now
+        match action:
+            case Visit(url):
+                self._gone = False
+                self.navigate(self.endpoint.resolve(url, base=self.location), "visit")
+            case Leave():
+                self._leave()
+            case _:
+                self._act_on_page(action)
+        return self._take()
+
+    def handle(self, event: Input, now: float) -> list[Effect]:
+        self.now = now
+        match event:
+            case Fetched():
+                self._fetched(event)
+            case FetchFailed(number, reason):
+                self._fetch_failed(number, reason)
+            case Woken():
+                self._woken()
+            case _ if self._live is not None:
+                self._connection(self._live, event)
+        return self._take()
+
+    def look(self, selector: str) -> tuple[Found, ...]:
+        return self._live.page.find(selector) if self._live is not None else ()
+
+    # Tab: what the page's JavaScript asks of the browser
+
+    def upgrade_headers(self) -> Headers:
+        return self._loader.upgrade_headers(self._socket_path, self.now)
+
+    def navigate(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
+        if self._live is not None:
+            self._live.unload()
+        if reason in IMMEDIATE:
+            self._immediate_loads += 1
+            if self._immediate_loads > MAX_IMMEDIATE_LOADS:
+                wait = reload_after(MAX_RELOADS, self._rng)
+                self._schedule(wait, url, reason, tries=self._immediate_loads)
+                return
+        self._start(url, reason, method=method, body=body)
+
+    def reload_later(self, url: str, reason: str, *, javascript: JavaScript) -> None:
+        path = path_of(self.location)
+        tries = self._reloads[path] = self._reloads.get(path, -1) + 1
+        # live_socket.ts: tries >= maxReloads, up to 0.20 tries > maxReloads
+        wait = reload_after(tries - waits_past_limit(javascript), self._rng)
+        self._schedule(wait, url, reason, tries=tries)
+
+    def joined(self) -> None:
+        self._reloads.pop(path_of(self.location), None)
+        self._immediate_loads = 0
+
+    def set_cookie(self, name: str, value: str) -> None:
+        self._cookies.set(name, value, max_age=COOKIE_AGE, now=self.now)
+
+    # Loading
+
+    def _start(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
+        self._reload_at = None
+        self._load = None
+        if not self.endpoint.is_ours(url):
+            self._observe(Kind.PAGE_FAILED, url=without_fragment(url), error="another origin")
+            return
+        self._load = self._loader.begin(url, reason, now=self.now, method=method, body=body)
+        self.effects.append(self._loader.request(self._load, self.now))
+
+    def _fetched(self, answer: Fetched) -> None:
+        load = self._load
+        if load is None or answer.number != load.number:
+            return
+        self._loader.keep_cookies(answer.headers, load.url, self.now)
+        match self._loader.follow(load, answer):
+            case True:
+                self.effects.append(self._loader.request(load, self.now))
+            case Unfollowed(url, error):
+                self._load = None
+                self._observe(Kind.PAGE_FAILED, url=url, error=error)
+            case _:
+                self._show(load, answer)
+
+    def _fetch_failed(self, number: int, reason: str) -> None:
+        load = self._load
+        if load is None or number != load.number:
+            return
+        self._load = None
+        self._observe(Kind.PAGE_FAILED, url=without_fragment(load.url), error=reason)
+        wait = RETRY_AFTER[min(self._retries, len(RETRY_AFTER) - 1)]
+        self._retries += 1
+        self._schedule(wait, load.url, "page failed", tries=self._retries)
+
+    def _show(self, load: Load, answer: Fetched) -> None:
+        self._load = None
+        self._retries = 0
+        self.location = load.url
+        self._status = answer.status
+        self._peer = NOBODY
+        who = self._identify.read(answer.headers)
+        url = without_fragment(load.url)
+        took = self.now - load.began
+        self._observe(Kind.PAGE_LOADED, took, url=url, status=answer.status, reason=load.reason, **who)
+        page = Page.load(load.url, answer.body)
+        javascript = None if self._javascript == "auto" else self._javascript
+        self._live = LiveSocket(self, page, javascript=javascript, params=self._params)
+        self._live.connect()
+
+    def _schedule(self, wait: float, url: str, reason: str, *, tries: int) -> None:
+        self._reload_at = self.now + wait
+        self._reload_url = url
+        self._observe(Kind.RELOAD_SCHEDULED, wait, reason=reason, tries=tries)
+
+    def _leave(self) -> None:
+        if self._live is not None:
+            self._live.unload()
+        self._live = self._load = self._reload_at = None
+        self._gone = True
+
+    # Connection
+
+    @property
+    def _socket_path(self) -> str:
+        return f"{self.endpoint.origin}{self.endpoint.socket_path}/websocket"
+
+    def _connection(self, live: LiveSocket, event: Input) -> None:
+        link = live.socket.link
+        match event:
+            case Received(frame):
+                live.received(frame)
+            case Opened(headers) if link is Link.CONNECTING:
+                self._opened(live, headers)
+            case Refused(status, reason) if link is Link.CONNECTING:
+                attempt = live.socket.attempts
+                retry_in = live.socket.retry_in
+                self._observe(Kind.REFUSED, attempt=attempt, status=status, error=reason, retry_in=retry_in)
+                live.refused()
+            case Lost(code, reason) if link is Link.OPEN:
+                self._observe_lost(code, reason)
+                live.lost(code)
+            case _:
+                # it came after we were done with that connection
+                pass
+
+    def _opened(self, live: LiveSocket, headers: Headers) -> None:
+        self._loader.keep_cookies(headers, self._socket_path, self.now)
+        self._peer = self._identify.read(headers)
+        took = self.now - live.socket.dialed_at
+        self._observe(Kind.OPENED, took, attempt=live.socket.attempts, transport=WEBSOCKET, **self._peer)
+        live.opened()
+
+    def _observe_lost(self, code: int, reason: str) -> None:
+        self._observe(Kind.LOST, code=code, reason=reason, transport=WEBSOCKET, **self._peer)
+
+    def _woken(self) -> None:
+        live = self._live
+        if live is not None:
+            if live.socket.is_dead(self.now):
+                self._observe_lost(1006, "heartbeat timeout")
+            live.woken()
+        if self._reload_at is not None and self._reload_at <= self.now:
+            self.navigate(self._reload_url, "reload")
+
+    # Acting
+
+    def _act_on_page(self, action: Action) -> None:
+        live = self._live
+        if live is None or self._load is not None:
+            raise CannotAct("the page was left" if self._gone else "no page is loaded")
+        page, javascript = live.page, live.javascript
+        match action:
+            case Click(selector):
+                live.do(page.click(selector, javascript=javascript))
+            case Submit(form, submitter):
+                live.do(page.submit(form, submitter, javascript=javascript))
+            case Change(form, values):
+                for name, value in values.items():
+                    outcome = page.change(form, name, value, javascript=live.javascript)
+                    if outcome is not None:
+                        live.push_or_drop(outcome)
+            case Push(event, value, target):
+                live.push_as_hook(event, value, target)
+
+    def _observe(self, kind: Kind, value: float | None = None, /, **detail: object) -> None:
+        self.effects.append(Observe(kind, value, detail))
+
+    def _take(self) -> list[Effect]:
+        effects = self.effects[:]
+        # the list itself is shared with the socket
+        self.effects.clear()
+        return effects

@@ -1,0 +1,344 @@
+"""The socket: connection, heartbeats, reconnects and the channels over it, as phoenix socket.js keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from lvdeploy.wire.backoff import reconnect_after, rejoin_after
+from lvdeploy.wire.phoenix import message as frames
+from lvdeploy.wire.phoenix.channel import (
+    JOIN_TIMEOUT,
+    Answered,
+    Channel,
+    Closed,
+    Errored,
+    Happening,
+    Joined,
+    JoinFailed,
+    Push,
+    Pushed,
+    State,
+)
+from lvdeploy.wire.phoenix.message import Message
+from lvdeploy.wire.session import Close, Dial, Effect, Send
+
+if TYPE_CHECKING:
+    from lvdeploy.wire.phoenix.view import Sent
+
+HEARTBEAT_INTERVAL = 30.0
+"""Seconds after the open or the last reply; also how long a reply may take."""
+
+TIMEOUT = "timeout"
+
+
+class Link(IntEnum):
+    """What there is of a connection."""
+
+    CLOSED = 0
+    CONNECTING = 1
+    OPEN = 2
+
+
+class Socket:
+    """
+    Turns frames and time into happenings, and appends what is to be done to ``out``.
+
+    ``dial`` is asked at every attempt, so each carries the URL and cookies of that moment. All times are
+    monotonic seconds.
+    """
+
+    __slots__ = (
+        "_dial",
+        "_heartbeat_at",
+        "_heartbeat_deadline",
+        "_heartbeat_ref",
+        "_out",
+        "_pushes",
+        "_reconnect_tries",
+        "_ref",
+        "attempts",
+        "channels",
+        "dialed_at",
+        "link",
+        "reconnect_at",
+    )  # fmt: skip
+
+    def __init__(self, *, out: list[Effect], dial: Callable[[], Dial]) -> None:
+        self._out = out
+        self._dial = dial
+        self._ref = 0
+        self._pushes: dict[str, Push] = {}
+        self._heartbeat_at: float | None = None
+        self._heartbeat_deadline: float | None = None
+        self._heartbeat_ref: str | None = None
+        self._reconnect_tries = 0
+        self.reconnect_at: float | None = None
+        self.attempts = 0
+        """Dials since the last open, or since the beginning."""
+        self.dialed_at = 0.0
+        self.link = Link.CLOSED
+        self.channels: dict[str, Channel] = {}
+
+    @property
+    def is_connected(self) -> bool:
+        return self.link is Link.OPEN
+
+    @property
+    def wake_at(self) -> float | None:
+        return min(self._deadlines(), default=None)
+
+    @property
+    def retry_in(self) -> float:
+        """Return the wait that a failure now would be followed by."""
+        return reconnect_after(self._reconnect_tries + 1)
+
+    def is_dead(self, now: float) -> bool:
+        """Return whether a heartbeat is overdue: ``woken`` will then give the connection up."""
+        return _due(self._heartbeat_deadline, now)
+
+    def pushes(self) -> tuple[Push, ...]:
+        """Return what is unanswered, in order of sending; heartbeats do not count."""
+        return tuple(self._pushes.values())
+
+    def pushes_of(self, channel: Channel) -> tuple[Push, ...]:
+        """Return what is unanswered of one channel, over earlier connections too."""
+        return tuple(push for push in self._pushes.values() if push.channel is channel)
+
+    # Connecting
+
+    def connect(self, now: float) -> None:
+        """Dial, unless there is a connection or an attempt at one."""
+        if self.link is Link.CLOSED:
+            self.reconnect_at = None
+            self.link = Link.CONNECTING
+            self.attempts += 1
+            self.dialed_at = now
+            self._out.append(self._dial())
+
+    def disconnect(self) -> list[Happening]:
+        """Close for good: channels error, nothing reconnects until ``connect``."""
+        self._reset_reconnect()
+        return self._close("disconnected", code=1000, reason="")
+
+    def opened(self, now: float) -> None:
+        """Take in the open connection: errored channels join again at once, a waiting join is sent."""
+        self.link = Link.OPEN
+        self.attempts = 0
+        self._reset_reconnect()
+        self._heartbeat_at = now + HEARTBEAT_INTERVAL
+        for channel in tuple(self.channels.values()):
+            channel.rejoin_at, channel.rejoin_tries = None, 0
+            if channel.buffered is not None:
+                self._send_join(channel, channel.buffered)
+            elif channel.state is State.ERRORED:
+                self.join(channel, now)
+
+    def lost(self, now: float) -> list[Happening]:
+        """Take in the end of the connection, or of the attempt at one, that we did not ask for."""
+        happenings = self._drop("connection_closed")
+        # phoenix 1.8.16 reconnects after any close that is not ours; for 1000 LiveView reloads the page instead
+        self.reconnect_at = now + self.retry_in
+        return happenings
+
+    # Channels
+
+    def join(self, channel: Channel, now: float) -> None:
+        """Join or join again; waits for the connection to open if there is none."""
+        self.channels[channel.topic] = channel
+        channel.state = State.JOINING
+        channel.join_ref = self._make_ref()
+        channel.joining_since = now
+        channel.join_deadline = now + JOIN_TIMEOUT
+        channel.rejoin_at = None
+        payload = channel.payload()
+        if self.is_connected:
+            self._send_join(channel, payload)
+        else:
+            channel.buffered = payload
+
+    def leave(self, channel: Channel) -> None:
+        """Leave; phoenix channel.js takes the channel for closed without waiting for the reply."""
+        if self.channels.get(channel.topic) is channel:
+            del self.channels[channel.topic]
+        if self.is_connected and channel.state is not State.CLOSED:
+            self._send(Message(channel.join_ref, self._make_ref(), channel.topic, frames.LEAVE, {}))
+        channel.state = State.CLOSED
+        channel.rejoin_at = None
+        channel.forget_join()
+        self._pushes = {ref: push for ref, push in self._pushes.items() if push.channel is not channel}
+
+    def leave_unjoined(self, topic: str) -> None:
+        """Send a leave for a topic that was never joined, as LiveView does for the page's body."""
+        self._send(Message(None, self._make_ref(), topic, frames.LEAVE, {}))
+
+    def can_push(self, channel: Channel) -> bool:
+        return self.is_connected and channel.is_joined
+
+    def push(
+        self, channel: Channel, event: str, payload: dict[str, Any], *, now: float, timeout: float, context: Sent
+    ) -> Push:
+        """Send an event whose answer comes back as ``Answered``; the caller has asked ``can_push``."""
+        ref = self._make_ref()
+        push = Push(channel, ref, event, sent_at=now, deadline=now + timeout, context=context)
+        self._pushes[ref] = push
+        self._send(Message(channel.join_ref, ref, channel.topic, event, payload))
+        return push
+
+    # What comes in
+
+    def received(self, message: Message, now: float) -> list[Happening]:
+        """Take in a frame; those for other joins of a topic are dropped, as in phoenix channel.js isMember."""
+        if message.ref and message.ref == self._heartbeat_ref:
+            self._heartbeat_ref = None
+            self._heartbeat_deadline = None
+            self._heartbeat_at = now + HEARTBEAT_INTERVAL
+        channel = self.channels.get(message.topic)
+        if channel is None or not channel.accepts(message.topic, message.join_ref):
+            return []
+        match message.event:
+            case frames.REPLY:
+                return self._replied(channel, message, now)
+            case frames.ERROR:
+                return [self._error(channel, frames.text(message.payload.get("reason")), now=now)]
+            case frames.CLOSE:
+                return [self._closed(channel)]
+            case _:
+                return [Pushed(channel, message.event, message.payload)]
+
+    def woken(self, now: float) -> list[Happening]:
+        """Do what is due."""
+        happenings: list[Happening] = []
+        if _due(self._heartbeat_deadline, now):
+            happenings += self._heartbeat_unanswered(now)
+        if _due(self._heartbeat_at, now):
+            self._send_heartbeat(now)
+        for channel in tuple(self.channels.values()):
+            if _due(channel.join_deadline, now):
+                happenings.append(self._join_unanswered(channel, now))
+            if _due(channel.rejoin_at, now):
+                self._rejoin(channel, now)
+        for push in [push for push in self._pushes.values() if push.deadline <= now]:
+            del self._pushes[push.ref]
+            happenings.append(Answered(push, TIMEOUT, {}))
+        if _due(self.reconnect_at, now):
+            self._reconnect_tries += 1
+            self.connect(now)
+        return happenings
+
+    # Private
+
+    def _deadlines(self) -> Iterator[float]:
+        own = (self.reconnect_at, self._heartbeat_at, self._heartbeat_deadline)
+        yield from (at for at in own if at is not None)
+        for channel in self.channels.values():
+            if channel.join_deadline is not None:
+                yield channel.join_deadline
+            if channel.rejoin_at is not None:
+                yield channel.rejoin_at
+        yield from (push.deadline for push in self._pushes.values())
+
+    def _make_ref(self) -> str:
+        self._ref += 1
+        return str(self._ref)
+
+    def _send(self, message: Message) -> None:
+        self._out.append(Send(frames.encode(message)))
+
+    def _send_join(self, channel: Channel, payload: dict[str, Any]) -> None:
+        channel.buffered = None
+        self._send(Message(channel.join_ref, channel.join_ref, channel.topic, frames.JOIN, payload))
+
+    def _send_heartbeat(self, now: float) -> None:
+        self._heartbeat_at = None
+        self._heartbeat_ref = self._make_ref()
+        self._heartbeat_deadline = now + HEARTBEAT_INTERVAL
+        self._send(Message(None, self._heartbeat_ref, frames.PHOENIX, frames.HEARTBEAT, {}))
+
+    def _heartbeat_unanswered(self, now: float) -> list[Happening]:
+        happenings = self._close("heartbeat_timeout", code=1000, reason="heartbeat timeout")
+        self.reconnect_at = now + self.retry_in
+        return happenings
+
+    def _close(self, why: str, *, code: int, reason: str) -> list[Happening]:
+        if self.link is not Link.CLOSED:
+            self._out.append(Close(code, reason))
+        return self._drop(why)
+
+    def _drop(self, why: str) -> list[Happening]:
+        self.link = Link.CLOSED
+        self._heartbeat_at = self._heartbeat_deadline = self._heartbeat_ref = None
+        happenings: list[Happening] = []
+        for channel in self.channels.values():
+            channel.rejoin_at, channel.rejoin_tries = None, 0
+            if channel.state in (State.JOINING, State.JOINED):
+                channel.forget_join()
+                channel.state = State.ERRORED
+                happenings.append(Errored(channel, why, transport=True))
+        return happenings
+
+    def _reset_reconnect(self) -> None:
+        self._reconnect_tries = 0
+        self.reconnect_at = None
+
+    def _replied(self, channel: Channel, message: Message, now: float) -> list[Happening]:
+        reply = frames.reply_of(message)
+        if reply is None or message.ref is None:
+            return []
+        if channel.state is State.JOINING and message.ref == channel.join_ref:
+            return self._join_replied(channel, reply, now)
+        push = self._pushes.get(message.ref)
+        if push is None or push.channel is not channel:
+            return []
+        del self._pushes[message.ref]
+        return [Answered(push, reply.status, reply.response)]
+
+    def _join_replied(self, channel: Channel, reply: frames.Reply, now: float) -> list[Happening]:
+        if reply.status == frames.OK:
+            channel.state = State.JOINED
+            channel.join_deadline = None
+            channel.rejoin_tries = 0
+            return [Joined(channel, reply.response, now - channel.joining_since)]
+        if reply.status == frames.FAILED:
+            channel.join_deadline = None
+            channel.state = State.ERRORED
+            self._schedule_rejoin(channel, now)
+            return [JoinFailed(channel, reply.response)]
+        return []
+
+    def _join_unanswered(self, channel: Channel, now: float) -> Happening:
+        if self.is_connected:
+            self._send(Message(channel.join_ref, self._make_ref(), channel.topic, frames.LEAVE, {}))
+        channel.forget_join()
+        channel.state = State.ERRORED
+        self._schedule_rejoin(channel, now)
+        return JoinFailed(channel, {"reason": TIMEOUT})
+
+    def _error(self, channel: Channel, reason: str, *, now: float) -> Happening:
+        if channel.state is State.JOINING:
+            channel.forget_join()
+        channel.state = State.ERRORED
+        self._schedule_rejoin(channel, now)
+        return Errored(channel, reason, transport=False)
+
+    def _closed(self, channel: Channel) -> Happening:
+        del self.channels[channel.topic]
+        channel.state = State.CLOSED
+        channel.rejoin_at = None
+        channel.join_deadline = None
+        return Closed(channel)
+
+    def _schedule_rejoin(self, channel: Channel, now: float) -> None:
+        if self.is_connected:
+            channel.rejoin_at = now + rejoin_after(channel.rejoin_tries + 1)
+
+    def _rejoin(self, channel: Channel, now: float) -> None:
+        channel.rejoin_at = None
+        channel.rejoin_tries += 1
+        if self.is_connected:
+            self.join(channel, now)
+
+
+def _due(at: float | None, now: float) -> bool:
+    return at is not None and at <= now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from lvdeploy.balancers import Capabilities
+from lvdeploy.balancers.contract import Capabilities
 from lvdeploy.balancers.difference import between
 from lvdeploy.balancers.routing import Route, route
 from lvdeploy.clock import Clock, SystemClock

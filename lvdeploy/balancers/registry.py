@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from lvdeploy.balancers import Balancer
+from lvdeploy.balancers.contract import Balancer
 from lvdeploy.balancers.managed import Managed
 from lvdeploy.balancers.memory import Memory, MemorySettings
 from lvdeploy.balancers.traefik import Traefik

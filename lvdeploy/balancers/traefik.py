@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lvdeploy.balancers import Capabilities
+from lvdeploy.balancers.contract import Capabilities
 from lvdeploy.balancers.difference import between
 from lvdeploy.balancers.traefik_api import TraefikApi
 from lvdeploy.balancers.traefik_render import Names, Notes, Rendering, Shape, document, notes_of, render

@@ -53,20 +53,19 @@ class Endpoints:
         })
 
     async def notes(self, request: Request) -> Response:
+        """Return the newest notes' ids, oldest first, one for each time they came."""
         after = _number(request.query_params.get("since", "0"))
-        limit = _number(request.query_params.get("limit", str(_MOST_NOTES)))
-        if after is None or limit is None:
-            return _refusal(400, "since and limit should be whole numbers from 0")
-        ids, next_ = self._services.storage.notes(after=after, limit=min(limit, _MOST_NOTES))
-        return JSONResponse({"ids": ids, "next": next_})
+        if after is None:
+            return _refusal(400, "since should be a whole number from 0")
+        ids, last = self._services.storage.notes(after=after, limit=_MOST_NOTES)
+        return JSONResponse({"ids": ids, "last": last})
 
     async def add_note(self, request: Request) -> Response:
-        if _number(request.headers.get("content-length", "")) is None:
-            return _refusal(411, "say the content-length")
-        if int(request.headers["content-length"]) > _LARGEST_NOTE:
+        body = await _bounded(request, _LARGEST_NOTE)
+        if body is None:
             return _refusal(413, f"a note is at most {_LARGEST_NOTE} bytes")
-        match _json(await request.body()):
-            case {"id": str() as note, "text": str() as text} if note:
+        match _json(body):
+            case {"id": str() as note, **rest} if note and isinstance(text := rest.get("text", ""), str):
                 times = self._services.storage.add_note(note, text)
                 return JSONResponse({"id": note, "times": times}, status_code=201)
         return _refusal(400, 'a note is {"id": text, "text": text}')
@@ -117,6 +116,15 @@ def _refusal(status: int, why: str) -> Response:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+async def _bounded(request: Request, limit: int) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
 
 
 def _json(body: bytes) -> object:

@@ -134,11 +134,11 @@ class Storage:
         return int(row[0])
 
     def notes(self, *, after: int, limit: int) -> tuple[list[str], int]:
-        """Return ids in the order they came, one for each time they did, and the place to go on from."""
+        """Return the newest ids in the order they came, one for each time they did, and the last one's number."""
         rows = self._connection.execute(
-            "select seq, id from notes where seq > ? order by seq limit ?", (after, limit)
+            "select seq, id from notes where seq > ? order by seq desc limit ?", (after, limit)
         ).fetchall()
-        return [row[1] for row in rows], (rows[-1][0] if rows else after)
+        return [row[1] for row in reversed(rows)], (int(rows[0][0]) if rows else after)
 
     def _changed(self, room: str) -> None:
         cursor = self._connection.execute("insert into changes (room) values (?)", (room,))

@@ -1,0 +1,1 @@
+"""What observations add up to, and whether that is good enough."""

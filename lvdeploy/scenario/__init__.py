@@ -1,0 +1,1 @@
+"""What synthetic clients do, and what of theirs must survive."""

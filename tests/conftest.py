@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,15 @@ settings.register_profile("lvdeploy", deadline=None, suppress_health_check=[Heal
 settings.load_profile("lvdeploy")
 
 NOT_INSTALLED = " is not installed"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--recordings",
+        default=str(Path(__file__).parent / "wire" / "phoenix" / "recorded"),
+        metavar="DIR",
+        help="recorded browser sessions to replay: folders of frames.jsonl and html-N.html, plain or gzipped",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

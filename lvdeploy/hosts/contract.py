@@ -66,6 +66,10 @@ class Host(Protocol):
         """Return the record if its process still lives, else ``None``."""
         ...
 
+    async def last_recorded(self, record: Path) -> Record | None:
+        """Return the record whether its process lives or not, ``None`` where there is none."""
+        ...
+
     async def signal(self, record: Record, number: int) -> bool:
         """
         Signal the process and its group if it is still the recorded one; False where it is gone.
@@ -75,8 +79,12 @@ class Host(Protocol):
         """
         ...
 
-    async def read(self, path: Path) -> bytes | None:
-        """Return a file's content, ``None`` where there is none."""
+    async def read(self, path: Path, *, start: int = 0) -> bytes | None:
+        """Return a file's content from that byte on, ``None`` where there is no file."""
+        ...
+
+    async def size(self, path: Path) -> int:
+        """Return a file's length in bytes, 0 where there is none."""
         ...
 
     async def write(self, path: Path, content: bytes, *, mode: int = 0o600, staging: Path | None = None) -> None:

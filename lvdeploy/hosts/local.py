@@ -75,8 +75,20 @@ class LocalHost:
 
     async def recorded(self, record: Path) -> Record | None:
         _reap()
-        written = await self._written(record)
+        written = await self.last_recorded(record)
         return written if written is not None and self._lives(written) else None
+
+    async def last_recorded(self, record: Path) -> Record | None:
+        content = await self.read(record)
+        if content is None:
+            return None
+        try:
+            return msgspec.json.decode(content, type=Record)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise HostError(
+                f"{record} is not a record that lvdeploy wrote",
+                hint="look which process runs there, stop it, and remove the file",
+            ) from None
 
     async def signal(self, record: Record, number: int) -> bool:
         _reap()
@@ -94,13 +106,21 @@ class LocalHost:
             raise HostError(f"process {record.pid} ({record.argv[0]}) belongs to another user") from None
         return True
 
-    async def read(self, path: Path) -> bytes | None:
+    async def read(self, path: Path, *, start: int = 0) -> bytes | None:
         try:
-            return await asyncio.to_thread(path.read_bytes)
+            return await asyncio.to_thread(_read, path, start)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise HostError(f"cannot read {launcher.sentence(error)}") from None
+
+    async def size(self, path: Path) -> int:
+        try:
+            return (await asyncio.to_thread(path.stat)).st_size
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise HostError(f"cannot look at {launcher.sentence(error)}") from None
 
     async def write(self, path: Path, content: bytes, *, mode: int = 0o600, staging: Path | None = None) -> None:
         await _told("write", launcher.replace_file, path, content, mode=mode, staging=staging)
@@ -130,22 +150,10 @@ class LocalHost:
             raise HostError(f"{command} was not started within {_LAUNCH_DEADLINE:.0f}s; is the disk stuck?") from None
         if failure:
             raise HostError(f"cannot start {command}: {failure}")
-        written = await self._written(record)
+        written = await self.last_recorded(record)
         if written is None or written.pid != pid:
             raise HostError(f"cannot start {command}: its launcher died before it wrote {record}")
         return written
-
-    async def _written(self, record: Path) -> Record | None:
-        content = await self.read(record)
-        if content is None:
-            return None
-        try:
-            return msgspec.json.decode(content, type=Record)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise HostError(
-                f"{record} is not a record that lvdeploy wrote",
-                hint="look which process runs there, stop it, and remove the file",
-            ) from None
 
     def _lives(self, record: Record) -> bool:
         return launcher.birth(record.pid) == record.birth
@@ -156,6 +164,12 @@ class LocalHost:
 
 def _added(environment: Mapping[str, str] | None) -> dict[str, str]:
     return {**os.environ, **(environment or {})}
+
+
+def _read(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read()
 
 
 async def _told(deed: str, work: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:

@@ -90,13 +90,13 @@ def read(url: str, text: str) -> DeadRender:
     )
 
 
-def element(node: LexborNode, *, joined: bool = False) -> ViewElement:
-    """Read a container; one that ``joined`` before has no static token any more."""
+def element(node: LexborNode) -> ViewElement:
+    """Read a view's container."""
     given = attributes(node)
     return ViewElement(
         id=given.get("id", ""),
         session=given[SESSION],
-        static=None if joined else given.get("data-phx-static") or None,
+        static=given.get("data-phx-static") or None,
         main="data-phx-main" in given,
         sticky="data-phx-sticky" in given,
         parent=given.get("data-phx-parent-id") or None,

@@ -67,6 +67,8 @@ def submit_by(
     if not binding:
         return (_plain(document, form, button),)
     document.inputs.submitted.add(document.form_key(form))
+    # view.ts submitForm: the focus is taken away until after the reply, so that a form can be emptied
+    document.inputs.focus = None
     sent: list[Outcome] = []
     for command in commands(binding):
         if command.kind == "push":

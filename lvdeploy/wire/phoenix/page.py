@@ -32,7 +32,7 @@ class Page:
     ``url`` is the address bar; set it where a view patched it.
     """
 
-    __slots__ = ("_bodies", "_dead", "_document", "_inputs", "_kept", "_own_title", "_wary", "url")
+    __slots__ = ("_bodies", "_dead", "_document", "_inputs", "_kept", "_own_title", "_rejoined", "_wary", "url")
 
     def __init__(self, url: str, text: str) -> None:
         self.url = url
@@ -43,6 +43,7 @@ class Page:
         self._own_title: str | None = None
         self._kept = Kept()
         self._wary: set[str] = set()
+        self._rejoined: set[str] = set()
         if "phx-update=" in text:
             self._kept.hold(LexborHTMLParser(text))
 
@@ -84,14 +85,17 @@ class Page:
         """
         Return the views right inside a view's HTML, which need not be shown yet.
 
-        A child that was not joined before keeps the static token of the dead render. Raises ``MalformedDiff``.
+        A child keeps the static token of the dead render until its parent is joined again; a sticky one for
+        good. Raises ``MalformedDiff``.
         """
         text = rendered.html()
         if SESSION not in text:
             return ()
         before = {each.id: each for each in self._dead.inside.get(view_id, ())}
+        shown = self._bodies.get(view_id)
+        again = view_id in self._rejoined or (isinstance(shown, Rendered) and shown is not rendered)
         found = [dead_render.element(node) for node in LexborHTMLParser(text).css(f"[{SESSION}]")]
-        return tuple(self._known(each, before.get(each.id)) for each in found)
+        return tuple(_known(each, before.get(each.id), again=again) for each in found)
 
     def patch(self, view_id: str, rendered: Rendered, *, join: bool = False) -> None:
         """
@@ -105,6 +109,8 @@ class Page:
         self._inputs.overwritten(view_id, None if join else rendered.take_changes())
         if join:
             self._kept.joined(view_id)
+            if isinstance(self._bodies.get(view_id), Rendered):
+                self._rejoined.add(view_id)
         self._bodies[view_id] = rendered
         self._document = None
         if view_id in self._wary:
@@ -182,14 +188,6 @@ class Page:
         for each in inner:
             yield from self._within(each, seen | {view.id})
 
-    def _known(self, now: ViewElement, before: ViewElement | None) -> ViewElement:
-        if before is None or isinstance(self._bodies.get(now.id), Rendered):
-            return now
-        # a sticky view keeps the tokens of the dead render unless the parent brings others
-        return ViewElement(
-            now.id, now.session or before.session, now.static or before.static, now.main, now.sticky, now.parent
-        )
-
     # The page put together
 
     def _look(self) -> Document:
@@ -232,3 +230,10 @@ class Page:
                 pieces += [text[at : tag.end()], self._body(inner, seen | {view_id})]
                 at = tag.end()
         return "".join([*pieces, text[at:]])
+
+
+def _known(now: ViewElement, before: ViewElement | None, *, again: bool) -> ViewElement:
+    if before is None or (again and not now.sticky):
+        return now
+    session, static = now.session or before.session, now.static or before.static
+    return ViewElement(now.id, session, static, now.main, now.sticky, now.parent)

@@ -27,7 +27,7 @@ from lvdeploy.errors import ConfigurationError
 from lvdeploy.health import HealthSettings
 from lvdeploy.instances import INSTANCES
 from lvdeploy.instances.drain import DrainSettings
-from lvdeploy.measure.checkers import Limits
+from lvdeploy.measure.limits import Limits
 from lvdeploy.model import Slot
 from lvdeploy.rollout.intent import Sessions
 from lvdeploy.scenario.steps import Scenario

@@ -21,6 +21,8 @@ MAX_CHILD_JOIN_ATTEMPTS = 3
 FLASH_COOKIE = "__phoenix_flash__"
 RELOAD_STATUS_COOKIE = "__phoenix_reload_status__"
 
+SESSION_ATTRIBUTE = "data-phx-session"
+
 
 class Tab(Protocol):
     """The browser tab around a page: what outlives a page load, and what starts one."""
@@ -64,8 +66,8 @@ class LiveSocket:
     """
 
     __slots__ = (
-        "_javascript", "_link_ref", "_main", "_page", "_params", "_roots", "_socket", "_tab", "_unloaded",
-        "pending_link",
+        "_javascript", "_link_ref", "_main", "_mentions_views", "_page", "_params", "_roots", "_socket", "_tab",
+        "_unloaded", "pending_link",
     )  # fmt: skip
 
     def __init__(self, tab: Tab, page: Page, *, javascript: JavaScript | None, params: Mapping[str, str]) -> None:
@@ -79,6 +81,7 @@ class LiveSocket:
         self._main: View | None = None
         self._link_ref = 0
         self._unloaded = False
+        self._mentions_views = False
         self.pending_link: str | None = None
 
     @property
@@ -127,6 +130,14 @@ class LiveSocket:
         self._roots, self._main, self.pending_link = {}, None, None
         self._socket.disconnect()
 
+    def hide(self) -> None:
+        """Close the socket and leave nothing: the page is left by the address bar, or its tab is closed."""
+        # phoenix socket.js: pagehide disconnects; no view leaves
+        self._unloaded = True
+        self._socket.disconnect()
+        self._socket.channels.clear()
+        self._roots, self._main, self.pending_link = {}, None, None
+
     def opened(self) -> None:
         """Take in the open connection."""
         self._socket.opened(self._tab.now)
@@ -141,10 +152,11 @@ class LiveSocket:
         """Take in that the connection did not open."""
         self._happen(self._socket.lost(self._tab.now))
 
-    def received(self, frame: str | bytes) -> None:
+    def received(self, frame: str) -> None:
         """Take in a frame; what is none is dropped."""
         message = frames.decode(frame) if self._socket.link is Link.OPEN else None
         if message is not None:
+            self._mentions_views = self._mentions_views or SESSION_ATTRIBUTE in frame
             self._happen(self._socket.received(message, self._tab.now))
 
     def woken(self) -> None:
@@ -174,6 +186,10 @@ class LiveSocket:
         self._tab.effects.append(Observe(kind, value, detail))
 
     def patched(self, view: View, now: float) -> None:
+        # to look costs a parse of the page; without a view's container in the frame there is nothing new to see
+        if not (view.children or self._mentions_views):
+            return
+        self._mentions_views = False
         elements = {each.id: each for each in self._page.views if each.parent == view.id}
         for name in [name for name in view.children if name not in elements]:
             self._destroy(view.children.pop(name))
@@ -281,7 +297,7 @@ class LiveSocket:
         reason = _failure(response)
         self.observe(Kind.JOIN_FAILED, topic=view.channel.topic, reason=reason, rejoin=view.is_rejoining)
         if reason in ("reload", "stale", "unauthorized"):
-            self._load_main(reason, token=frames.text(response.get("token")))
+            self._load_main(view, reason, token=frames.text(response.get("token")))
         elif reason == frames.REDIRECT:
             self._socket.leave(view.channel)
             self._redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
@@ -295,9 +311,11 @@ class LiveSocket:
         elif view.join_attempts >= MAX_CHILD_JOIN_ATTEMPTS and counts_attempts(self.javascript):
             self._give_up(view)
 
-    def _load_main(self, reason: str, *, token: str) -> None:
+    def _load_main(self, view: View, reason: str, *, token: str) -> None:
         if reason == "reload" and token and sets_reload_status(self.javascript):
             self._tab.set_cookie(RELOAD_STATUS_COOKIE, token)
+        if reason != "reload":
+            self._set_flash(view.flash)
         href = self._main.href if self._main is not None else self._tab.location
         url = self.absolute(href or self._tab.location)
         self._tab.navigate(url, reason)
@@ -314,14 +332,17 @@ class LiveSocket:
             case frames.DIFF:
                 view.receive(payload, self._tab.now)
             case frames.LIVE_PATCH:
-                href = frames.text(payload.get("to"))
-                view.href = self.absolute(href)
-                self.went(href)
-                self._release()
+                self._server_patched(view, payload)
             case frames.LIVE_REDIRECT:
                 self._live_redirect(payload)
             case frames.REDIRECT:
                 self._redirect(payload, "redirect")
+
+    def _server_patched(self, view: View, to: Mapping[str, Any]) -> None:
+        href = frames.text(to.get("to"))
+        view.href = self.absolute(href)
+        self.went(href)
+        self._release()
 
     def _errored(self, view: View, reason: str, *, transport: bool) -> None:
         if view.destroyed:
@@ -355,7 +376,9 @@ class LiveSocket:
             self._patch_answered(view, sent, response)
         if frames.REDIRECT in response:
             self._redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
-        elif frames.LIVE_REDIRECT in response:
+        if frames.LIVE_PATCH in response:
+            self._server_patched(view, frames.mapping(response[frames.LIVE_PATCH]))
+        if frames.LIVE_REDIRECT in response:
             self._live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
 
     def _unanswered(self, view: View, sent: Sent, status: str, response: dict[str, Any]) -> None:

@@ -151,10 +151,13 @@ class LiveView:
         self.now = now
         match action:
             case Visit(url):
+                self._hide()
                 self._gone = False
-                self.navigate(self.endpoint.resolve(url, base=self.location), "visit")
+                self._start(self.endpoint.resolve(url, base=self.location), "visit")
             case Leave():
-                self._leave()
+                self._hide()
+                self._live = self._load = self._reload_at = None
+                self._gone = True
             case _:
                 self._act_on_page(action)
         return self._take()
@@ -260,11 +263,9 @@ class LiveView:
         self._reload_url = url
         self._observe(Kind.RELOAD_SCHEDULED, wait, reason=reason, tries=tries)
 
-    def _leave(self) -> None:
+    def _hide(self) -> None:
         if self._live is not None:
-            self._live.unload()
-        self._live = self._load = self._reload_at = None
-        self._gone = True
+            self._live.hide()
 
     # Connection
 
@@ -275,7 +276,7 @@ class LiveView:
     def _connection(self, live: LiveSocket, event: Input) -> None:
         link = live.socket.link
         match event:
-            case Received(frame):
+            case Received(str() as frame):
                 live.received(frame)
             case Opened(headers) if link is Link.CONNECTING:
                 self._opened(live, headers)

@@ -162,11 +162,10 @@ class Socket:
         """Leave; phoenix channel.js takes the channel for closed without waiting for the reply."""
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]
-        if self.is_connected and channel.state is not State.CLOSED:
+        if self.is_connected:
             self._send(Message(channel.join_ref, self._make_ref(), channel.topic, frames.LEAVE, {}))
         channel.state = State.CLOSED
-        channel.rejoin_at = None
-        channel.forget_join()
+        channel.rejoin_at = channel.join_deadline = channel.buffered = None
         self._pushes = {ref: push for ref, push in self._pushes.items() if push.channel is not channel}
 
     def leave_unjoined(self, topic: str) -> None:

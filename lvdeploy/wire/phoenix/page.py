@@ -32,7 +32,19 @@ class Page:
     ``url`` is the address bar; set it where a view patched it.
     """
 
-    __slots__ = ("_bodies", "_dead", "_document", "_inputs", "_kept", "_own_title", "_rejoined", "_wary", "url")
+    __slots__ = (
+        "_bodies",
+        "_dead",
+        "_document",
+        "_gone",
+        "_inputs",
+        "_kept",
+        "_nested",
+        "_own_title",
+        "_rejoined",
+        "_wary",
+        "url",
+    )
 
     def __init__(self, url: str, text: str) -> None:
         self.url = url
@@ -44,6 +56,8 @@ class Page:
         self._kept = Kept()
         self._wary: set[str] = set()
         self._rejoined: set[str] = set()
+        self._nested: dict[str, frozenset[str]] = {}
+        self._gone: set[str] = set()
         if "phx-update=" in text:
             self._kept.hold(LexborHTMLParser(text))
 
@@ -95,7 +109,9 @@ class Page:
         shown = self._bodies.get(view_id)
         again = view_id in self._rejoined or (isinstance(shown, Rendered) and shown is not rendered)
         found = [dead_render.element(node) for node in LexborHTMLParser(text).css(f"[{SESSION}]")]
-        return tuple(_known(each, before.get(each.id), again=again) for each in found)
+        if shown is rendered:
+            self._nested[view_id] = frozenset(each.id for each in found)
+        return tuple(_known(each, before.get(each.id), again=again or each.id in self._gone) for each in found)
 
     def patch(self, view_id: str, rendered: Rendered, *, join: bool = False) -> None:
         """
@@ -112,6 +128,8 @@ class Page:
             if isinstance(self._bodies.get(view_id), Rendered):
                 self._rejoined.add(view_id)
         self._bodies[view_id] = rendered
+        if self._nested.get(view_id) or (join and SESSION in rendered.html()):
+            self._leave_gone(view_id, rendered)
         self._document = None
         if view_id in self._wary:
             self._document = self._build()
@@ -187,6 +205,15 @@ class Page:
         inner = self.children(view.id, body) if isinstance(body, Rendered) else self._dead.inside.get(view.id, ())
         for each in inner:
             yield from self._within(each, seen | {view.id})
+
+    def _leave_gone(self, view_id: str, rendered: Rendered) -> None:
+        """Forget the nested views that a patch took away; one that comes back is another view."""
+        before = self._nested.get(view_id, frozenset())
+        now = frozenset(each.id for each in self.children(view_id, rendered))
+        for gone in before - now:
+            self._bodies.pop(gone, None)
+            self._gone.add(gone)
+        self._nested[view_id] = now
 
     # The page put together
 

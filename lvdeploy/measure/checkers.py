@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from lvdeploy.measure.disruption import Disruption, Fate, Held
-from lvdeploy.measure.limits import Limits
+from lvdeploy.measure.limits import Limits as Limits  # part of this module's front
 from lvdeploy.measure.tally import Oddity, Tally
 from lvdeploy.model import Outcome, StateClass, Verdict
 

@@ -256,6 +256,9 @@ class Tally:
         return tuple(sorted((each for each in found if each.at >= start), key=lambda each: (each.at, each.client)))
 
 
+ELSEWHERE = ("redirect", "live_redirect")
+"""Refusals of a join that lead the user on to another page, as the application means it."""
+
 _WORSE = (Fate.KEPT, Fate.ACCEPTED, Fate.INDETERMINATE, Fate.LOST)
 
 
@@ -306,6 +309,7 @@ class _Client:
             case Kind.READY:
                 self.holds, self.classes = holdings(seen)
                 self.ready_at = seen.at if self.ready_at is None else self.ready_at
+                self.joined = True
             case Kind.LOST | Kind.CRASHED:
                 self._lose(seen)
             case Kind.JOINED:
@@ -354,7 +358,7 @@ class _Client:
         )
 
     def _return(self, seen: Observation) -> None:
-        self.away = None
+        self.away, self.joined = None, True
         skipped, self.skipped = self.skipped, {}
         disruption = from_back(seen, skipped=skipped)
         self.ended.append(disruption)
@@ -383,6 +387,8 @@ class _Client:
             if wanted != found:
                 what = f"{_text(seen, 'selector')}: wanted {wanted!r}, found {found!r}"
                 self._note("unmet", seen, what)
+            return
+        if seen.kind is Kind.JOIN_FAILED and _text(seen, "reason") in ELSEWHERE:
             return
         self.is_gone = self.is_gone or seen.kind is Kind.GONE
         event = _text(seen, "event")

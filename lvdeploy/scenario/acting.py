@@ -50,11 +50,6 @@ class Acting:
         return "" if self.done else f"{self._number + 1} {self._steps[self._number].kind}"
 
     @property
-    def leaving(self) -> bool:
-        """True while a step is under way that may load another page."""
-        return not self.done and self._acted
-
-    @property
     def wake_at(self) -> float | None:
         if self.done or self.failure or not self._started:
             return None
@@ -82,7 +77,7 @@ class Acting:
         if step.wait is not None:
             return self._waited(step.wait, now)
         if step.expect is not None:
-            return self._expected(step.expect, now, effects)
+            return self._expected(step, step.expect, now, effects)
         if not self._acted and self._session.idle:
             self._act(step, now, effects)
         return self._acted and self._session.idle
@@ -93,12 +88,12 @@ class Acting:
         self._obstacle = f"{wait.selector} is not on the page"
         return self._session.idle and bool(self._session.look(self._names.fill(wait.selector)))
 
-    def _expected(self, expect: ExpectStep, now: float, effects: list[Effect]) -> bool:
+    def _expected(self, step: Step, expect: ExpectStep, now: float, effects: list[Effect]) -> bool:
         selector = self._names.fill(expect.selector)
         wanted = _wanted(expect, self._names)
         found = _seen(expect, self._session.look(selector))
         settled = self._session.idle and found == wanted
-        if not settled and now < self._began + (expect.timeout or self._timeout):
+        if not settled and now < self._began + self._limit(step):
             return False
         detail = {"name": expect.name or self.label, "class": "", "selector": selector, "wanted": wanted}
         effects.append(Observe(Kind.EXPECTED, now - self._began, {**detail, "found": found}, self.label))
@@ -147,11 +142,12 @@ class Acting:
         return Click(selector)
 
     def _limit(self, step: Step) -> float:
+        own = None
         if step.wait is not None:
-            return step.wait.duration if step.wait.duration is not None else step.wait.timeout or self._timeout
-        if step.expect is not None:
-            return step.expect.timeout or self._timeout
-        return self._timeout
+            own = step.wait.timeout if step.wait.duration is None else step.wait.duration
+        elif step.expect is not None:
+            own = step.expect.timeout
+        return self._timeout if own is None else own
 
     def _give_up(self, step: Step, now: float) -> None:
         wake_at = self.wake_at

@@ -50,8 +50,8 @@ class Outage:
 
     def take(self, observe: Observe) -> None:
         """Count what the inner session observed while away."""
-        if observe.kind in (Kind.LOST, Kind.CRASHED):
-            self.losses += 1
+        if observe.kind in (Kind.LOST, Kind.CRASHED, Kind.RELOAD_SCHEDULED, Kind.JOIN_FAILED):
+            self.losses += observe.kind is Kind.LOST
             self.found = None
         elif observe.kind in (Kind.OPENED, Kind.REFUSED):
             self.attempts += 1

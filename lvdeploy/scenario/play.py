@@ -26,12 +26,16 @@ class Phase(Enum):
     GONE = auto()
 
 
+ELSEWHERE = ("redirect", "live_redirect")
+"""Refusals of a join that lead the user on to another page, as the application means it."""
+
+
 class Play:
     """
     Plays one part of a scenario on ``inner``, whose first page is the part's ``visit``.
 
-    An *outage* begins with a lost connection, a crashed view, or a page that loaded again by itself.
-    It ends with one ``back``: once the inner session is idle again the kept values are looked for, and
+    An *outage* begins with a lost connection, a crashed view, a refused join, or a page about to load again
+    by itself. It ends with one ``back``: once the inner session is idle again the kept values are looked for, and
     what is missing is waited for up to ``restore_timeout``; the gap ends when the last of it came (at
     the first look when none came). A loss before that is one more of the same outage: the ``losses``
     of its ``back``; code, reason and from are those of the first one. Who never returns has no ``back``.
@@ -61,7 +65,8 @@ class Play:
         self._fresh: dict[str, str | None] = {}
         self._answerer = Answerer()
         self._outage: Outage | None = None
-        self._before_reload: tuple[Memory, bool] | None = None
+        self._before: Memory | None = None
+        self._settled = True
         self.phase = Phase.JOINING
 
     @property
@@ -81,79 +86,75 @@ class Play:
 
     def begin(self, now: float) -> list[Effect]:
         self._began = now
-        return self._follow(self._inner.begin(now), now, before=None)
+        return self._follow(self._inner.begin(now), now)
 
     def act(self, action: Action, now: float) -> list[Effect]:
         """Do something beside the scenario, such as leaving. Raises ``CannotAct``."""
         effects = self._inner.act(action, now)
         if isinstance(action, Leave):
             self._enter(Phase.GONE)
-        return self._follow(effects, now, before=None)
+        return self._follow(effects, now)
 
     def handle(self, event: Input, now: float) -> list[Effect]:
         # the wheel wakes it for its own deadlines too, of which the inner session knows nothing
         if isinstance(event, Woken) and (self._inner.wake_at is None or self._inner.wake_at > now):
             return self._advance(now)
-        before = self._remember() if isinstance(event, Lost) and self.phase is Phase.HOLDING else None
-        return self._follow(self._inner.handle(event, now), now, before=before)
+        self._settled = self._acting is None and self._inner.idle
+        # the page as it is before its JavaScript hears of the loss
+        self._before = self._memory() if isinstance(event, Lost) and self.phase is Phase.HOLDING else None
+        return self._follow(self._inner.handle(event, now), now)
 
     def look(self, selector: str) -> tuple[Found, ...]:
         return self._inner.look(selector)
 
     # Private: what the inner session tells
 
-    def _follow(self, effects: Sequence[Effect], now: float, *, before: tuple[Memory, bool] | None) -> list[Effect]:
+    def _follow(self, effects: Sequence[Effect], now: float) -> list[Effect]:
         """Pass the inner session's effects on, learn from what it observed, and go on."""
-        return self._take(effects, now, before=before) + self._advance(now)
+        return self._take(effects, now) + self._advance(now)
 
-    def _take(self, effects: Sequence[Effect], now: float, *, before: tuple[Memory, bool] | None) -> list[Effect]:
+    def _take(self, effects: Sequence[Effect], now: float) -> list[Effect]:
         label = self._label
         for effect in effects:
             if isinstance(effect, Observe):
-                self._learn(effect, now, before)
+                self._learn(effect, now)
         return [replace(each, step=each.step or label) if isinstance(each, Observe) else each for each in effects]
 
-    def _learn(self, observe: Observe, now: float, before: tuple[Memory, bool] | None) -> None:
+    def _learn(self, observe: Observe, now: float) -> None:
         if self._outage is None and self._ends_it(observe):
-            self._lose(observe, now, before)
+            self._lose(observe, now)
         if self._outage is not None:
             self._outage.take(observe)
             self._deadline = None if self._outage.found is None else self._deadline
-        elif observe.kind is Kind.RELOAD_SCHEDULED and self.phase is Phase.HOLDING:
-            self._before_reload = self._remember()
         self._answerer = self._answerer.after(observe)
 
     def _ends_it(self, observe: Observe) -> bool:
         """True when this observation takes away what the client was doing."""
         if self.phase in (Phase.GONE, Phase.STARTING_OVER):
             return False
-        if observe.kind in (Kind.LOST, Kind.CRASHED):
-            return True
-        reloaded = observe.kind is Kind.PAGE_LOADED and observe.detail.get("reason") != "redirect"
-        return reloaded and self.phase is Phase.HOLDING and not (self._acting and self._acting.leaving)
+        if observe.kind is Kind.JOIN_FAILED:
+            return observe.detail.get("reason") not in ELSEWHERE
+        return observe.kind in (Kind.LOST, Kind.CRASHED, Kind.RELOAD_SCHEDULED)
 
-    def _lose(self, observe: Observe, now: float, before: tuple[Memory, bool] | None) -> None:
+    def _lose(self, observe: Observe, now: float) -> None:
+        self._acting = self._deadline = None
         if self.phase is not Phase.HOLDING:
             # a first page that could not join yet has nothing to start over
             self.phase = Phase.JOINING if self.phase is Phase.JOINING else Phase.STARTING_OVER
-            self._acting = self._deadline = None
             return
-        memory, unsettled = before or self._before_reload or self._remember()
-        code, reason = observe.detail.get("code"), observe.detail.get("reason")
+        self.phase = Phase.AWAY
+        code, reason = observe.detail.get("code"), observe.detail.get("reason") or ""
         self._outage = Outage(
-            lost_at=now - (observe.value or 0.0) if observe.kind is Kind.PAGE_LOADED else now,
+            lost_at=now,
             code=code if isinstance(code, int) else None,
             reason=str(reason) if observe.kind is Kind.LOST else f"{observe.kind.value}: {reason}",
             before=self._answerer,
-            memory=memory,
-            unsettled=unsettled,
+            memory=self._before or self._memory(),
+            unsettled=not self._settled,
         )
-        self._acting = self._deadline = None
-        self.phase = Phase.AWAY
 
-    def _remember(self) -> tuple[Memory, bool]:
-        unsettled = self._acting is not None or not self._inner.idle
-        return Memory(self._part.keep, dict(self._fresh), self._seen()), unsettled
+    def _memory(self) -> Memory:
+        return Memory(self._part.keep, dict(self._fresh), self._seen())
 
     def _seen(self) -> Seen:
         return look_for(self._inner, self._part.keep, self._names)
@@ -207,7 +208,7 @@ class Play:
                 self._fresh[name] = value
 
     def _go_on(self, acting: Acting, now: float) -> list[Effect]:
-        effects = self._take(acting.advance(now, arrived=self._arrive), now, before=None)
+        effects = self._take(acting.advance(now, arrived=self._arrive), now)
         if self._acting is not acting:  # lost by what it did itself
             return effects
         if acting.failure:
@@ -224,7 +225,7 @@ class Play:
     def _settle(self, now: float) -> list[Effect]:
         if not self._inner.idle:
             return self._give_up("the steps are through, but the service did not answer") if self._due(now) else []
-        memory, _ = self._remember()
+        memory = self._memory()
         if len(memory.held) < len(self._part.keep) and not self._due(now):
             return []
         self._enter(Phase.HOLDING, deadline=self._next_pass(now))
@@ -239,7 +240,8 @@ class Play:
         acting = self._acting
         if acting is None:
             return []
-        effects = self._take(acting.advance(now, arrived=self._arrive), now, before=None)
+        self._settled, self._before = False, None
+        effects = self._take(acting.advance(now, arrived=self._arrive), now)
         if self._acting is not acting:
             return effects
         if acting.failure:
@@ -258,6 +260,6 @@ class Play:
                 return []
         elif not self._due(now):
             return []
-        self._outage = self._before_reload = None
+        self._outage = None
         self._enter(Phase.HOLDING, deadline=self._next_pass(now))
         return [outage.back(answerer=self._answerer, origin=self._origin)]

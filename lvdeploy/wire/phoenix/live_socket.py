@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from lvdeploy.model import Kind
@@ -66,8 +67,8 @@ class LiveSocket:
     """
 
     __slots__ = (
-        "_javascript", "_link_ref", "_main", "_mentions_views", "_page", "_params", "_roots", "_socket", "_tab",
-        "_unloaded", "pending_link",
+        "_javascript", "_joined_children", "_link_ref", "_main", "_mentions_views", "_page", "_params", "_roots",
+        "_socket", "_tab", "_unloaded", "pending_link",
     )  # fmt: skip
 
     def __init__(self, tab: Tab, page: Page, *, javascript: JavaScript | None, params: Mapping[str, str]) -> None:
@@ -79,6 +80,7 @@ class LiveSocket:
         self._socket = Socket(out=tab.effects, dial=self._dial)
         self._roots: dict[str, View] = {}
         self._main: View | None = None
+        self._joined_children: set[str] = set()
         self._link_ref = 0
         self._unloaded = False
         self._mentions_views = False
@@ -195,7 +197,10 @@ class LiveSocket:
             self._destroy(view.children.pop(name))
         for name, element in elements.items():
             if name not in view.children and element.session:
-                child = view.children[name] = View(self, element, parent=view)
+                # the static token of the dead render is good for the first join; later containers carry none
+                static = None if name in self._joined_children else element.static
+                self._joined_children.add(name)
+                child = view.children[name] = View(self, replace(element, static=static), parent=view)
                 self._socket.join(child.channel, now)
 
     def went(self, href: str) -> None:

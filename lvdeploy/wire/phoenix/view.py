@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from lvdeploy.wire.phoenix.bindings import JavaScript, PushEvent, Recoveries
 from lvdeploy.wire.phoenix.channel import Channel
 from lvdeploy.wire.phoenix.javascript import sends_null_flash, tells_sticky
 from lvdeploy.wire.phoenix.page import Page, ViewElement
+from lvdeploy.wire.phoenix.recovery import Snapshot
 from lvdeploy.wire.phoenix.rendered import Extracted, MalformedDiff, Rendered
 from lvdeploy.wire.phoenix.socket import Socket
 
@@ -93,7 +93,7 @@ class View:
         self.join_attempts = 0
         self.join_pending = True
         self.destroyed = False
-        self.forms: Mapping[str, object] = {}
+        self.forms: Snapshot = {}
         self.pending_forms: set[str] = set()
         self._buffered: list[tuple[int, dict[str, Any]]] = []
         self._recovering: Recoveries | None = None
@@ -207,6 +207,9 @@ class View:
         if self.href:
             payload["redirect" if self.is_redirect else "url"] = document.absolute(self.href)
         payload["params"] = document.join_params(self)
+        if self.element.sticky:
+            # every render of the main view brings the sticky view's container with fresh tokens
+            self.element = next((each for each in document.page.views if each.id == self.id), self.element)
         payload["session"] = self.element.session
         payload["static"] = self.element.static or None
         if self.flash is not None or (self.is_rejoining and sends_null_flash(document.javascript)):

@@ -90,14 +90,15 @@ def _loads(folder: Path, entries: list[dict[str, Any]]) -> list[Load]:
     requests = [_at(each) for each in entries if each.get("event") == "http_request" and each.get("nav")]
     answers = [each for each in entries if each.get("event") == "http_response"]
     typed = [_at(each) for each in entries if each.get("event") == "goto" or each.get("label", "").startswith("goto")]
+    by_user = {min(request for request in requests if request >= at) for at in typed}
     return [
         Load(
             at=request,
             url=each["url"],
             status=each["status"],
-            headers=each.get("headers", {}),
+            headers=each.get("headers", {}) | ({"location": each["location"]} if "location" in each else {}),
             html=_open(folder / each["saved_html"]) if "saved_html" in each else b"",
-            by_user=any(request - 0.5 < typed <= request for typed in typed),
+            by_user=request in by_user,
         )
         for request, each in zip(requests, answers, strict=False)
     ]

@@ -150,7 +150,7 @@ class Replay:
         headers = [*load.headers.items(), *([("set-cookie", f"{cookie}; path=/; HttpOnly")] if cookie else [])]
         answer = Fetched(fetch.number, load.status, headers, load.html)
         # the page's script runs only after it loaded, so the recorded time of the first dial is the page's
-        at = self._attempts[0].at if self._attempts else load.at
+        at = self._attempts[0].at if self._attempts and load.status == 200 else load.at
         self._later(max(self._now, at), lambda: self._feed(answer))
 
     def _dialled(self, dial: Dial) -> None:
@@ -304,7 +304,7 @@ class Replay:
     def _compare(self, snapshot: Snapshot) -> None:
         holds = snapshot.holds
         _same("address", holds["url"], "/" + self.client.url.split("/", 3)[3])
-        app = self._only("main#app").attributes
+        app = self._only("main#app").attributes if "instance" in holds else {}
         for attribute, key in _APP.items():
             if attribute in app:
                 _same(f"{snapshot.label}: {attribute}", holds[key], app[attribute])
@@ -323,7 +323,8 @@ class Replay:
         for name, value in values.items():
             found = self.client.look(f'#{form} [name="{name}"]')
             _same(f"{label}: {form} {name}", value, next((each.value for each in reversed(found) if each.value), ""))
-        _same(f"{label}: {form}", {key: value for key, value in data.items() if key != MAGIC}, _data(self._only(f"#{form}")))
+        expected = {key: value for key, value in data.items() if key != MAGIC}
+        _same(f"{label}: {form}", expected, _data(self._only(f"#{form}")))
 
     def _only(self, selector: str) -> Found:
         found = self.client.look(selector)

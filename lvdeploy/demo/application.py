@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -53,7 +54,7 @@ def build(settings: Settings, sockets: Sockets) -> PyView:
     return application
 
 
-_FOR_MACHINES = ("/health", "/version", "/metrics", "/api/", "/admin/", "/static/")
+_FOR_MACHINES = re.compile(r"/(health|version|metrics)$|/(api|admin|static)/")
 
 
 class Sessions:
@@ -63,7 +64,7 @@ class Sessions:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(_FOR_MACHINES):
+        if scope["type"] == "http" and not _FOR_MACHINES.match(scope["path"]):
             scope["session"].setdefault("sid", secrets.token_hex(8))
         await self._app(scope, receive, send)
 

@@ -12,7 +12,7 @@ PLANS = ("free", "pro")
 
 
 class NewUser(Page):
-    """Version 2 has a new field, the phone."""
+    """Version 2 has a new field, the phone. The third form says that it is not to be recovered."""
 
     name = "new_user"
 
@@ -22,7 +22,7 @@ class NewUser(Page):
             "form_id": "new-user-form" if breakage is Break.FORM_ID else "user-form",
             "change": "check" if breakage is Break.FORM else "validate",
             "has_phone": self.services.settings.major >= 2,
-            "validates": 0, "saved": "", "step": "1", "recovered": "false", "a": "", "b": "",
+            "validates": 0, "saved": "", "step": "1", "recovered": "false", "a": "", "b": "", "ignored": "",
             **_user({}),
         }
 
@@ -42,6 +42,8 @@ class NewUser(Page):
                 assigns.update(
                     step=step, recovered="true", a=field(payload, "wizard[a]"), b=field(payload, "wizard[b]")
                 )
+            case "validate_ignored":
+                assigns.update(ignored=field(payload, "ignored[text]"))
             case _:
                 raise NoSuchEvent(event)
 

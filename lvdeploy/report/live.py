@@ -205,7 +205,7 @@ class Frame:
 
     def _steps(self, *, rows: int, ascii_only: bool) -> Iterator[Text]:
         current = (self.current,) if self.current else ()
-        ahead = self.planned[: max(1, rows - len(current) - 2)] if self.planned else ()
+        ahead = self.planned[: max(1, rows - len(current) - min(2, len(self.done)))]
         before = self.done[-max(1, rows - len(current) - len(ahead)):]
         count = f"{len(self.done)} done" + (f", {len(self.planned) + len(current)} to go" if self.planned else "")
         yield Text.assemble(("steps    ", "dim"), count)

@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PlainSerializer,
     SecretStr,
     ValidationInfo,
     model_validator,
@@ -82,10 +83,14 @@ def _locate(value: Path, info: ValidationInfo) -> Path:
     return info.context.directory / value if isinstance(info.context, Context) else value
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds!r}s", when_used="json")
+]
 """Seconds, written with their unit. A default is given in seconds as a float."""
 
-Rate = Annotated[float, BeforeValidator(parse_rate)]
+Rate = Annotated[
+    float, BeforeValidator(parse_rate), PlainSerializer(lambda rate: f"{rate!r}/s", when_used="json")
+]
 """A number per second, written with its unit."""
 
 Share = Annotated[int, BeforeValidator(parse_share)]

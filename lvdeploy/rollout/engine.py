@@ -16,8 +16,8 @@ from lvdeploy.rollout.deeds import INTERRUPTIBLE, Limits, Parts, StepFailed, per
 from lvdeploy.rollout.gates import failures
 from lvdeploy.rollout.intent import Direction, Intent
 from lvdeploy.rollout.lease import Lease
-from lvdeploy.rollout.observe import observe, vanished
-from lvdeploy.rollout.plan import Step, Stop, Strategy, check, plan, subject
+from lvdeploy.rollout.observe import observe, shares, told, vanished
+from lvdeploy.rollout.plan import Step, Stop, Strategy, apply, check, plan, subject
 
 T = TypeVar("T")
 
@@ -80,10 +80,14 @@ class Engine:
 
     async def preview(self, intent: Intent) -> tuple[Fleet, tuple[Step, ...]]:
         """Return the fleet as it is and every step that remains. Raises ``Refused``."""
-        fleet = await observe(self._parts, self._slots, affinity=intent.affinity)
+        fleet = await self.look(intent)
         steps = plan(self._strategy, intent, fleet)
         check(intent, fleet, steps)
         return fleet, steps
+
+    async def look(self, intent: Intent) -> Fleet:
+        """Return the fleet as it is."""
+        return await observe(self._parts, self._slots, affinity=intent.affinity)
 
     async def run(self, intent: Intent) -> Result:
         """Reach what the intent wants, or the version that served; never raises for what a rollout can meet."""
@@ -143,9 +147,13 @@ class Engine:
             await self._do(intent, fleet, step)
 
     async def _observed(self, intent: Intent) -> Fleet:
-        fleet = await observe(self._parts, self._slots, affinity=intent.affinity)
+        fleet = await self.look(intent)
         for instance in vanished(self._fleet, fleet):
             self._tell("instance_gone", instance.slot, _gone(instance), pid=instance.pid, version=instance.version)
+        if self._fleet is None or self._fleet != fleet:
+            self._tell("observed", "", "", **told(fleet))
+        if self._fleet is not None and self._fleet.traffic != fleet.traffic:
+            self._tell("traffic_changed", "", shares(fleet.traffic), generation=fleet.traffic.generation)
         self._fleet = fleet
         return fleet
 
@@ -165,9 +173,9 @@ class Engine:
             raise
         self._parts.journal.end_step(number, outcome="done", detail=said, at=self._at())
         self._tell("step_ended", about, name, took=self._at() - began, said=said)
-        if isinstance(step, Stop):
+        if isinstance(step, Stop) and self._fleet is not None:
             # Its going was wanted.
-            self._fleet = None
+            self._fleet = apply(intent, self._fleet, step)
 
     async def _race(self, deed: Coroutine[object, object, T], *, interruptible: bool) -> T:
         """Do a deed beside the alarm, the user's wish and the deadline; only an interruptible one is left for them."""

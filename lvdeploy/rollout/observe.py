@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from lvdeploy.errors import Changed
-from lvdeploy.model import Cookie, Fleet, Health, Instance, Place, Slot, Traffic
+from lvdeploy.model import WHOLE, Admission, Cookie, Fleet, Instance, Place, Slot, Traffic
 from lvdeploy.rollout.deeds import Parts
 
 
@@ -41,6 +41,31 @@ def vanished(before: Fleet | None, now: Fleet) -> tuple[Instance, ...]:
     )
 
 
-def word(health: Health) -> str:
-    """Say a health in a word for people."""
-    return {Health.UP: "healthy", Health.DOWN: "not healthy", Health.UNKNOWN: "unknown"}[health]
+def told(fleet: Fleet) -> dict[str, object]:
+    """Return a fleet as an event's detail: versions with share and admission, slots with who is there."""
+    versions = [
+        {"version": part.version, "share": part.share, "admission": part.admission.value}
+        for part in fleet.traffic.versions
+    ]
+    return {"versions": versions, "slots": [_told(fleet, place) for place in fleet.places]}
+
+
+def shares(traffic: Traffic) -> str:
+    """Say who takes new sessions: ``1.0 closed, 2.0 100%``."""
+    parts = (
+        f"{part.version} {part.share / WHOLE:.0%}" if part.admission is Admission.OPEN
+        else f"{part.version} {part.admission.value.replace('_', ' ')}"
+        for part in traffic.versions
+    )
+    return ", ".join(parts)
+
+
+def _told(fleet: Fleet, place: Place) -> dict[str, object]:
+    found = fleet.traffic.server(place.slot.name)
+    return {
+        "slot": place.slot.name,
+        "version": place.instance.version if place.instance else None,
+        "pid": place.instance.pid if place.instance else None,
+        "health": place.health.value if place.instance else None,
+        "mode": found[1].mode.value if found else None,
+    }

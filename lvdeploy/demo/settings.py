@@ -60,8 +60,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     secret = environment.get("PYVIEW_SECRET") or environment.get("DEMO_SECRET")
     if not secret:
         raise SettingsError("set PYVIEW_SECRET (or DEMO_SECRET) to the same random text for every instance")
-    breakage = _breakage(environment.get("DEMO_BREAK", ""))
     version = environment.get("APP_VERSION") or "1.0"
+    breakage = _breakage(environment.get("DEMO_BREAK", ""), version)
     return Settings(
         version=version,
         instance=environment.get("DEMO_INSTANCE") or "demo",
@@ -73,13 +73,18 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _breakage(name: str) -> Break | None:
-    if not name:
+def _breakage(text: str, version: str) -> Break | None:
+    """Read ``mount``, or ``2.0:mount`` for that version only, as every version may get one environment."""
+    if not text:
         return None
+    meant, _, name = text.rpartition(":")
     try:
-        return Break(name)
+        breakage = Break(name)
     except ValueError:
-        raise SettingsError(f"DEMO_BREAK is {name!r}; it may be one of {', '.join(Break)}") from None
+        raise SettingsError(
+            f"DEMO_BREAK is {text!r}; it may be one of {', '.join(Break)}, for one version only as 2.0:{Break.MOUNT}"
+        ) from None
+    return breakage if meant in ("", version) else None
 
 
 def _seconds(name: str, text: str) -> float:

@@ -29,11 +29,19 @@ def test_the_secret_is_required_and_shown_nowhere():
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("DEMO_BREAK", "everything"), ("DEMO_DRAIN_PAUSE", "soon"), ("DEMO_DRAIN_PAUSE", "-1"), ("DEMO_DRAIN_PAUSE", "nan"),
+    ("DEMO_BREAK", "everything"), ("DEMO_BREAK", "2.0:"), ("DEMO_DRAIN_PAUSE", "soon"), ("DEMO_DRAIN_PAUSE", "-1"), ("DEMO_DRAIN_PAUSE", "nan"),
 ])
 def test_a_setting_that_means_nothing_is_named(name: str, value: str):
     with pytest.raises(SettingsError, match=name):
         from_environment({**SECRET, name: value})
+
+
+@pytest.mark.parametrize(("text", "version", "breakage"), [
+    ("", "2.0", None), ("mount", "1.0", Break.MOUNT), ("2.0:mount", "2.0", Break.MOUNT), ("2.0:mount", "1.0", None),
+    ("2.0:form-id", "2.0", Break.FORM_ID),
+])
+def test_a_fault_can_be_meant_for_one_version(text: str, version: str, breakage: Break | None):
+    assert from_environment({**SECRET, "APP_VERSION": version, "DEMO_BREAK": text}).breakage is breakage
 
 
 @pytest.mark.parametrize(("version", "state_version"), [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,13 @@ def _address(value: str) -> str:
     return value
 
 
+def _javascript(value: str) -> str:
+    if not re.fullmatch(r"auto|\d+\.\d+(\.\d+)?", value):
+        raise ValueError("should be auto, or the version of LiveView's JavaScript to imitate, such as 1.1")
+    return value
+
+
+JavaScript = Annotated[str, AfterValidator(_javascript)]
 Url = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_address)]
 UrlPath = Annotated[str, Field(pattern=r"^/")]
@@ -203,7 +211,7 @@ class VerifySettings(Settings):
     clients: Annotated[int, Field(ge=1, le=100_000)] = 20
     joins: Annotated[Rate, Field(gt=0)] = 5.0
     settle: Annotated[Duration, Field(ge=0)] = 5.0
-    javascript: str = "auto"
+    javascript: JavaScript = "auto"
     identify: IdentifySettings = IdentifySettings()
     headers: dict[str, Secret] = Field(default_factory=dict)
     connect_to: Address | None = None

@@ -211,6 +211,12 @@ def test_shares_are_basis_points(written, share):
     assert read(f"share: {written}").share == share
 
 
+def test_a_program_gives_numbers_and_reads_back_what_it_wrote():
+    document = Document(every=0.25, limit=2.0, share=1000)
+
+    assert Document.model_validate_json(document.model_dump_json(by_alias=True, exclude={"token"})) == document
+
+
 def test_an_empty_section_has_its_defaults():
     assert read("probe:\n").probe == read("version: x\n").probe == Probe()
 

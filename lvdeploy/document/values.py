@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +62,17 @@ def parse_share(value: object) -> int:
     raise ValueError("should be a share such as 10% or 2.5%")
 
 
+def _written(parse: Callable[[object], float]) -> Callable[[object, ValidationInfo], object]:
+    """A document writes the unit; a number is taken from a program only, where there is no document."""
+
+    def validate(value: object, info: ValidationInfo) -> object:
+        if info.context is None and isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        return parse(value)
+
+    return validate
+
+
 def _read_secret(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str) or not value.startswith("file:") or not isinstance(info.context, Context):
         return value
@@ -84,16 +95,16 @@ def _locate(value: Path, info: ValidationInfo) -> Path:
 
 
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds!r}s", when_used="json")
+    float, BeforeValidator(_written(parse_duration)), PlainSerializer(lambda seconds: f"{seconds!r}s", when_used="json")
 ]
-"""Seconds, written with their unit. A default is given in seconds as a float."""
+"""Seconds, written with their unit; programs give and keep them as a float."""
 
 Rate = Annotated[
-    float, BeforeValidator(parse_rate), PlainSerializer(lambda rate: f"{rate!r}/s", when_used="json")
+    float, BeforeValidator(_written(parse_rate)), PlainSerializer(lambda rate: f"{rate!r}/s", when_used="json")
 ]
 """A number per second, written with its unit."""
 
-Share = Annotated[int, BeforeValidator(parse_share)]
+Share = Annotated[int, BeforeValidator(_written(parse_share))]
 """Basis points, written as per cent."""
 
 Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]

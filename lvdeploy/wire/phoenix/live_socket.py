@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from lvdeploy.model import Kind
@@ -13,6 +12,7 @@ from lvdeploy.wire.phoenix.channel import Answered, Closed, Errored, Happening, 
 from lvdeploy.wire.phoenix.endpoint import Endpoint, Param
 from lvdeploy.wire.phoenix.javascript import counts_attempts, sets_reload_status, version_of
 from lvdeploy.wire.phoenix.page import Page, ViewElement
+from lvdeploy.wire.phoenix.rendered import MalformedDiff
 from lvdeploy.wire.phoenix.socket import TIMEOUT, Link, Socket
 from lvdeploy.wire.phoenix.view import Sent, View
 from lvdeploy.wire.session import CannotAct, Dial, Effect, Headers, Observe
@@ -67,7 +67,7 @@ class LiveSocket:
     """
 
     __slots__ = (
-        "_javascript", "_joined_children", "_link_ref", "_main", "_mentions_views", "_page", "_params", "_roots",
+        "_javascript", "_link_ref", "_main", "_mentions_views", "_page", "_params", "_roots",
         "_socket", "_tab", "_unloaded", "pending_link",
     )  # fmt: skip
 
@@ -80,7 +80,6 @@ class LiveSocket:
         self._socket = Socket(out=tab.effects, dial=self._dial)
         self._roots: dict[str, View] = {}
         self._main: View | None = None
-        self._joined_children: set[str] = set()
         self._link_ref = 0
         self._unloaded = False
         self._mentions_views = False
@@ -111,12 +110,8 @@ class LiveSocket:
         return answered and joined and not self.pending_link
 
     def connect(self) -> None:
-        """Join the main and the sticky views; live_socket.ts joinRootViews."""
-        for element in self._page.views:
-            if element.parent is None and element.session:
-                view = self._new_root(element)
-                view.href = "" if element.sticky else self._tab.location
-                self._socket.join(view.channel, self._tab.now)
+        """Join the main and the sticky views."""
+        self._join_roots(self._page.views)
         if self._roots:
             self._socket.connect(self._tab.now)
 
@@ -170,6 +165,12 @@ class LiveSocket:
     def absolute(self, href: str) -> str:
         return self._tab.endpoint.resolve(href, base=self._tab.location)
 
+    def element(self, known: ViewElement) -> ViewElement:
+        try:
+            return next((each for each in self._page.views if each.id == known.id), known)
+        except MalformedDiff:
+            return known
+
     def join_params(self, view: View) -> dict[str, Any]:
         # the app hands LiveSocket an object literal, which view.ts connectParams then changes: the next socket
         # URL shows what the last join said
@@ -192,21 +193,20 @@ class LiveSocket:
         if not (view.children or self._mentions_views):
             return
         self._mentions_views = False
-        elements = {each.id: each for each in self._page.views if each.parent == view.id}
+        seen = self._page.views
+        self._join_roots(seen)
+        elements = {each.id: each for each in seen if each.parent == view.id}
         for name in [name for name in view.children if name not in elements]:
             self._destroy(view.children.pop(name))
         for name, element in elements.items():
             if name not in view.children and element.session:
-                # the static token of the dead render is good for the first join; later containers carry none
-                static = None if name in self._joined_children else element.static
-                self._joined_children.add(name)
-                child = view.children[name] = View(self, replace(element, static=static), parent=view)
+                child = view.children[name] = View(self, element, parent=view)
                 self._socket.join(child.channel, now)
 
     def went(self, href: str) -> None:
         self._link_ref += 1
         self.pending_link = None
-        self._tab.location = self.absolute(href)
+        self._page.url = self._tab.location = self.absolute(href)
 
     # User
 
@@ -292,7 +292,6 @@ class LiveSocket:
             Kind.JOINED, took, topic=topic, rejoin=rejoin, liveview_version=frames.text(version)
         )  # fmt: skip
         if view.is_main and self.pending_link and not view.is_rejoining:
-            self._page.url = self.pending_link
             self.went(self.pending_link)
         view.joined(response, self._tab.now)
 
@@ -405,7 +404,6 @@ class LiveSocket:
         if frames.REDIRECT in response or self._link_ref != sent.link_ref:
             return
         view.href = sent.href
-        self._page.url = self.absolute(sent.href)
         self.went(sent.href)
         self._release()
 
@@ -472,6 +470,14 @@ class LiveSocket:
         if element.main:
             self._main = view
         return view
+
+    def _join_roots(self, seen: tuple[ViewElement, ...]) -> None:
+        # live_socket.ts joinRootViews: also for a sticky view that a patch brought
+        for element in seen:
+            if element.parent is None and element.session and element.id not in self._roots:
+                view = self._new_root(element)
+                view.href = "" if element.sticky else self._tab.location
+                self._socket.join(view.channel, self._tab.now)
 
     def _destroy(self, view: View) -> None:
         for each in view.descendants():

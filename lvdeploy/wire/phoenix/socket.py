@@ -58,6 +58,7 @@ class Socket:
         "_pushes",
         "_reconnect_tries",
         "_ref",
+        "_send_buffer",
         "attempts",
         "channels",
         "dialed_at",
@@ -70,6 +71,7 @@ class Socket:
         self._dial = dial
         self._ref = 0
         self._pushes: dict[str, Push] = {}
+        self._send_buffer: list[Message] = []
         self._heartbeat_at: float | None = None
         self._heartbeat_deadline: float | None = None
         self._heartbeat_ref: str | None = None
@@ -128,6 +130,9 @@ class Socket:
         self.attempts = 0
         self._reset_reconnect()
         self._heartbeat_at = now + HEARTBEAT_INTERVAL
+        for message in self._send_buffer:
+            self._send(message)
+        self._send_buffer.clear()
         for channel in tuple(self.channels.values()):
             channel.rejoin_at, channel.rejoin_tries = None, 0
             if channel.buffered is not None:
@@ -162,8 +167,11 @@ class Socket:
         """Leave; phoenix channel.js takes the channel for closed without waiting for the reply."""
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]
+        message = Message(channel.join_ref, self._make_ref(), channel.topic, frames.LEAVE, {})
         if self.is_connected:
-            self._send(Message(channel.join_ref, self._make_ref(), channel.topic, frames.LEAVE, {}))
+            self._send(message)
+        else:
+            self._send_buffer.append(message)
         channel.state = State.CLOSED
         channel.rejoin_at = channel.join_deadline = channel.buffered = None
         self._pushes = {ref: push for ref, push in self._pushes.items() if push.channel is not channel}
@@ -272,7 +280,8 @@ class Socket:
         for channel in self.channels.values():
             channel.rejoin_at, channel.rejoin_tries = None, 0
             if channel.state in (State.JOINING, State.JOINED):
-                channel.forget_join()
+                if channel.state is State.JOINING:
+                    channel.forget_join()
                 channel.state = State.ERRORED
                 happenings.append(Errored(channel, why, transport=True))
         return happenings

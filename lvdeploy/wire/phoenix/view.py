@@ -14,6 +14,7 @@ from lvdeploy.wire.phoenix.page import Page, ViewElement
 from lvdeploy.wire.phoenix.recovery import Snapshot
 from lvdeploy.wire.phoenix.rendered import Extracted, MalformedDiff, Rendered
 from lvdeploy.wire.phoenix.socket import Socket
+from lvdeploy.wire.session import CannotAct
 
 PUSH_TIMEOUT = 30.0
 """Seconds a LiveView event waits for its reply; view.ts PUSH_TIMEOUT."""
@@ -35,6 +36,10 @@ class Document(Protocol):
     def pending_link(self) -> str | None: ...
 
     def absolute(self, href: str) -> str: ...
+
+    def element(self, known: ViewElement) -> ViewElement:
+        """Return a view's container as it is on the page now."""
+        ...
 
     def join_params(self, view: View) -> dict[str, Any]: ...
 
@@ -128,7 +133,7 @@ class View:
         try:
             rendered = Rendered(frames.mapping(response.get("rendered")), view_id=self.id)
             if self.root is self:
-                self.forms = document.page.snapshot_forms(javascript=document.javascript) if self.is_rejoining else {}
+                self.forms = self._snapshot() if self.is_rejoining else {}
             rejoined = self.is_rejoining
             self.rendered = rendered
             self.flash = None
@@ -138,7 +143,7 @@ class View:
             self._response = response
             self._rejoined_at = now
             self._recovering = self._recover(rendered, now) if rejoined else None
-        except MalformedDiff as error:
+        except (MalformedDiff, CannotAct) as error:
             self._broken(error)
             return
         if self._recovering is None or not self._recovering.events:
@@ -209,7 +214,7 @@ class View:
         payload["params"] = document.join_params(self)
         if self.element.sticky:
             # every render of the main view brings the sticky view's container with fresh tokens
-            self.element = next((each for each in document.page.views if each.id == self.id), self.element)
+            self.element = document.element(self.element)
         payload["session"] = self.element.session
         payload["static"] = self.element.static or None
         if self.flash is not None or (self.is_rejoining and sends_null_flash(document.javascript)):
@@ -218,6 +223,9 @@ class View:
             payload["sticky"] = self.element.sticky
         self.join_attempts += 1
         return payload
+
+    def _snapshot(self) -> Snapshot:
+        return self._document.page.snapshot_forms(javascript=self._document.javascript, root=self.id)
 
     def _recover(self, rendered: Rendered, now: float) -> Recoveries:
         document = self._document
@@ -241,12 +249,12 @@ class View:
         self._recovering = None
         try:
             document.page.patch(self.id, rendered, join=True)
+            self._show_title(rendered.joined)
+            self.join_pending = False
+            document.patched(self, now)
         except MalformedDiff as error:
             self._broken(error)
             return
-        self._show_title(rendered.joined)
-        self.join_pending = False
-        document.patched(self, now)
         self.release(now)
         live_patch = frames.mapping(self._response.get("live_patch"))
         self._response = {}
@@ -261,6 +269,6 @@ class View:
         if extracted.title is not None:
             self._document.page.set_title(extracted.title)
 
-    def _broken(self, error: MalformedDiff) -> None:
+    def _broken(self, error: MalformedDiff | CannotAct) -> None:
         # the official client throws here and the view stays as it is
         self._document.observe(Kind.CRASHED, topic=self.channel.topic, reason=f"malformed: {error}", rejoin_in=None)

@@ -22,6 +22,7 @@ from lvdeploy.wire.session import (
     Lost,
     Observe,
     Opened,
+    Push,
     Received,
     Refused,
     Send,
@@ -245,6 +246,8 @@ class Replay:
                 self._act(Click(self._link(following.message[4]["redirect"])))
         elif event == "live_patch":
             self._act(Click(self._link(payload["url"])))
+        elif payload["type"] == "hook":
+            self._act(Push(payload["event"], payload["value"]))
         elif payload["type"] != "form":
             self._act(Click(self._clickable(frame.message[2].removeprefix("lv:"), payload)))
         elif "uploads" in payload:
@@ -257,7 +260,7 @@ class Replay:
 
     def _change(self, payload: dict[str, Any]) -> None:
         name = payload["meta"]["_target"]
-        form = self._form("phx-change", payload["event"], name)
+        form = self._form("phx-change", payload, name)
         inputs = self.client.look(f'{form} [name="{name}"]')
         values = [value for key, value in parse_qsl(payload["value"], keep_blank_values=True) if key == name]
         if any(each.attributes.get("type") == "button" for each in inputs):
@@ -270,7 +273,7 @@ class Replay:
 
     def _submit(self, payload: dict[str, Any]) -> None:
         typed = dict(parse_qsl(payload["value"], keep_blank_values=True))
-        form = self._form("phx-submit", payload["event"], next(iter(typed), ""))
+        form = self._form("phx-submit", payload, next(iter(typed), ""))
         for name, value in typed.items():
             inputs = self.client.look(f'{form} [name="{name}"]')
             if len(inputs) == 1 and inputs[0].value is not None and inputs[0].value != value:
@@ -279,12 +282,14 @@ class Replay:
         # a click moves the focus to the button, so what was typed is no longer shielded from diffs
         self._act(Click(f'{form} button:not([type="button"])') if len(buttons) == 1 else Submit(form))
 
-    def _form(self, binding: str, event: str, field: str) -> str:
+    def _form(self, binding: str, payload: dict[str, Any], field: str) -> str:
         for found in self.client.look(f"form[{binding}]"):
-            name = found.attributes.get("id", "")
-            if _pushes(found.attributes[binding], event) and self.client.look(f'#{name} [name="{field}"]'):
-                return f"#{name}"
-        raise Differs(f"no form with {binding} {event} and an input {field}")
+            name = _selector(found)
+            same_target = str(payload.get("cid", "")) == found.attributes.get("phx-target", "")
+            pushes = _pushes(found.attributes[binding], payload["event"])
+            if pushes and same_target and self.client.look(f'{name} [name="{field}"]'):
+                return name
+        raise Differs(f"no form with {binding} {payload['event']} and an input {field}")
 
     def _clickable(self, view: str, payload: dict[str, Any]) -> str:
         values = {name: value for name, value in payload["value"].items() if name != "value"}
@@ -387,7 +392,7 @@ def _carries(found: Found, values: dict[str, Any]) -> bool:
 def _selector(found: Found) -> str:
     if "id" in found.attributes:
         return f'[id="{found.attributes["id"]}"]'
-    named = ("phx-click", "href", *(name for name in found.attributes if name.startswith("phx-value-")))
+    named = ("phx-click", "phx-change", "href", *(name for name in found.attributes if name.startswith("phx-value-")))
     pairs = [(name, found.attributes[name]) for name in named if name in found.attributes]
     return "".join("[{}='{}']".format(name, value.replace("'", "\\'")) for name, value in pairs)
 

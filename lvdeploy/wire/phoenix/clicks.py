@@ -155,8 +155,11 @@ class _Clicked:
         if control.submits:
             yield from forms.submit_by(self.document, form, node, javascript=self.javascript)
         elif control.sort == "box" and not (control.type == "radio" and control.checked):
-            ticked = {each.value for each in self.document.form(form).controls
-                      if each.sort == "box" and each.name == control.name and each.checked}
+            ticked = {
+                each.value
+                for each in self.document.form(form).controls
+                if each.sort == "box" and each.name == control.name and each.checked
+            }
             wanted = {control.value} if control.type == "radio" else ticked ^ {control.value}
             self._tick(node, form, tuple(sorted(wanted)))
             yield from forms.change_event(self.document, node, javascript=self.javascript)

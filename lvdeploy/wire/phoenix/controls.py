@@ -162,8 +162,9 @@ def _value(node: LexborNode, given: Mapping[str, str], kind: str) -> str:
 
 
 def _chosen(select: LexborNode, *, multiple: bool, mine: Typed | None) -> tuple[str, ...]:
-    options = [(option_value(option), "selected" in option.attributes, _is_disabled(option))
-               for option in select.css("option")]
+    options = [
+        (option_value(option), "selected" in option.attributes, _is_disabled(option)) for option in select.css("option")
+    ]
     picked: list[tuple[str, bool]]
     if mine is not None and (multiple or any(value in mine.values for value, _, _ in options)):
         picked = [(value, off) for value, _, off in options if value in mine.values]

@@ -15,9 +15,7 @@ from lvdeploy.wire.phoenix.encoding import FormState, entries, serialize, urlenc
 from lvdeploy.wire.session import CannotAct
 
 
-def change(
-    document: Document, form: str, name: str, value: object, *, javascript: JavaScript
-) -> tuple[Outcome, ...]:
+def change(document: Document, form: str, name: str, value: object, *, javascript: JavaScript) -> tuple[Outcome, ...]:
     """Set the controls of one name in a form and send what listens. Raises ``CannotAct``, having changed nothing."""
     node = _form(document, form)
     nodes = controls.controls_of(document.parsed, node)
@@ -42,9 +40,7 @@ def change_event(document: Document, source: LexborNode, *, javascript: JavaScri
     return tuple(sent)
 
 
-def submit(
-    document: Document, form: str, submitter: str | None, *, javascript: JavaScript
-) -> tuple[Outcome, ...]:
+def submit(document: Document, form: str, submitter: str | None, *, javascript: JavaScript) -> tuple[Outcome, ...]:
     """Submit a form by a button's name or selector, else by its first one. Raises ``CannotAct``."""
     node = _form(document, form)
     nodes = controls.controls_of(document.parsed, node)

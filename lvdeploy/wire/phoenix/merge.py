@@ -153,9 +153,7 @@ class Merge:
         rows = raw.get("d", [])
         if not isinstance(rows, list):
             raise MalformedDiff("d is no list of rows")
-        return tuple(
-            self._parts(None, row, width, templates, (*path, str(index))) for index, row in enumerate(rows)
-        )
+        return tuple(self._parts(None, row, width, templates, (*path, str(index))) for index, row in enumerate(rows))
 
     def _keyed(
         self, earlier: tuple[Row, ...], raw: object, width: int, templates: Templates, path: Path

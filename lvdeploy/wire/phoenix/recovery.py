@@ -95,9 +95,7 @@ def _sources(state: FormState) -> list[Control]:
     return [each for each in state.controls if each.name and "phx-change" not in each.attributes]
 
 
-def _events(
-    old: FormState, form: LexborNode, document: Document, *, javascript: JavaScript
-) -> Iterator[PushEvent]:
+def _events(old: FormState, form: LexborNode, document: Document, *, javascript: JavaScript) -> Iterator[PushEvent]:
     given, sources = attributes(form), _sources(old)
     source = next((each for each in sources if each.type != "hidden"), sources[0])
     for command in commands(given.get("phx-auto-recover") or given["phx-change"]):

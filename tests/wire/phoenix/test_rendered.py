@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -340,7 +341,9 @@ def test_a_tree_nested_without_end_is_refused():
 # Laws
 
 KEYS = st.sampled_from(["0", "1", "2", "s", "d", "k", "kc", "km", "p", "c", "r", "e", "t", "stream", "-1", "x"])
-SCALARS = st.none() | st.booleans() | st.integers(-3, 5) | st.floats(allow_nan=False) | st.sampled_from(["", "<p>", "x"])
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-3, 5) | st.floats(allow_nan=False) | st.sampled_from(["", "<p>", "x"])
+)
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5))
 STATICS = st.lists(st.sampled_from(["<p>", "</p>", "", "x"]), min_size=1, max_size=4)
 
@@ -390,7 +393,7 @@ VIEWS = st.lists(STATES, min_size=3, max_size=3)
 @given(st.lists(VIEWS, min_size=1, max_size=5))
 def test_merging_differences_shows_what_the_whole_would(states: list[list[Any]]):
     rendered = Rendered(whole(states[0]))
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in itertools.pairwise(states):
         rendered.merge(difference(before, after))
     assert html(rendered) == html(Rendered(whole(states[-1])))
 
@@ -398,7 +401,7 @@ def test_merging_differences_shows_what_the_whole_would(states: list[list[Any]])
 @given(st.lists(st.permutations("abcdef").map(lambda order: order[: len(order) - 2]), min_size=2, max_size=5))
 def test_keyed_moves_show_what_the_whole_would(orders: list[list[str]]):
     rendered = Rendered(keyed(*orders[0]))
-    for before, after in zip(orders, orders[1:], strict=False):
+    for before, after in itertools.pairwise(orders):
         rows = {
             str(at): before.index(row) if row in before else {"0": row}
             for at, row in enumerate(after)

@@ -123,13 +123,13 @@ class LocalHost:
             raise HostError(f"cannot look at {launcher.sentence(error)}") from None
 
     async def write(self, path: Path, content: bytes, *, mode: int = 0o600, staging: Path | None = None) -> None:
-        await _told("write", launcher.replace_file, path, content, mode=mode, staging=staging)
+        await _told("write", path, launcher.replace_file, path, content, mode=mode, staging=staging)
 
     async def remove(self, path: Path) -> None:
-        await _told("remove", path.unlink, missing_ok=True)
+        await _told("remove", path, path.unlink, missing_ok=True)
 
     async def make_directory(self, path: Path) -> None:
-        await _told("make the directory", path.mkdir, mode=0o700, parents=True, exist_ok=True)
+        await _told("make the directory", path, path.mkdir, mode=0o700, parents=True, exist_ok=True)
 
     async def names(self, directory: Path) -> tuple[str, ...]:
         try:
@@ -172,11 +172,11 @@ def _read(path: Path, start: int) -> bytes:
         return file.read()
 
 
-async def _told(deed: str, work: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
+async def _told(deed: str, path: Path, work: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
     try:
         return await asyncio.to_thread(work, *arguments, **options)
     except OSError as error:
-        raise HostError(f"cannot {deed} {launcher.sentence(error)}") from None
+        raise HostError(f"cannot {deed} {path}: {error.strerror or error}") from None
 
 
 def _order(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
@@ -188,8 +188,8 @@ async def _call(client: httpx.AsyncClient, slot: Slot, http: DrainHttp, *, count
         return _Said(DrainOutcome.GONE, reason=f"{asked} was refused: nothing listens on {slot.address}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return _Said(None, reason=f"{asked} broke off: {_one_line(str(error)) or type(error).__name__}")
-    said = _judged(asked, status, body, left_at=http.left)
-    return replace(said, reason=_masked(said.reason, http))
+    quote = _one_line(_masked(body.decode(errors="replace"), http)) or "(nothing)"
+    return _judged(asked, status, body, quote=quote, left_at=http.left)
 
 
 async def _answer(client: httpx.AsyncClient, http: DrainHttp, *, url: str) -> tuple[int, bytes]:
@@ -203,8 +203,7 @@ async def _answer(client: httpx.AsyncClient, http: DrainHttp, *, url: str) -> tu
         return response.status_code, bytes(body)
 
 
-def _judged(asked: str, status: int, body: bytes, *, left_at: str) -> _Said:
-    quote = _one_line(body.decode(errors="replace")) or "(nothing)"
+def _judged(asked: str, status: int, body: bytes, *, quote: str, left_at: str) -> _Said:
     if not httpx.codes.is_success(status):
         outcome = None if httpx.codes.is_server_error(status) else DrainOutcome.REFUSED
         return _Said(outcome, reason=f"{asked} answered {status}: {quote}")

@@ -115,7 +115,8 @@ def _part(
         yield from _servers(label, servers, reported)
     if "weighted" in written:
         yield from _shares(written, reported)
-    lists = ("loadBalancer.servers.", "weighted.services.")
+    # Compared above, by name; an empty list is not reported at all.
+    lists = ("loadBalancer.servers", "weighted.services")
     for path, value in before.items():
         if not path.startswith(lists) and after.get(path) != value:
             yield _line(label, path, value, after.get(path))

@@ -20,7 +20,7 @@ from lvdeploy.wire.phoenix.bindings import (
     commands,
     event_payload,
 )
-from lvdeploy.wire.phoenix.controls import Typed, ancestors, attributes
+from lvdeploy.wire.phoenix.controls import ancestors, attributes
 from lvdeploy.wire.phoenix.document import Document, component_of
 from lvdeploy.wire.phoenix.encoding import phx_values, urlencode
 from lvdeploy.wire.session import CannotAct
@@ -161,17 +161,11 @@ class _Clicked:
                 if each.sort == "box" and each.name == control.name and each.checked
             }
             wanted = {control.value} if control.type == "radio" else ticked ^ {control.value}
-            self._tick(node, form, tuple(sorted(wanted)))
+            typed = controls.typed_into(node, "box", tuple(sorted(wanted)))
+            self.document.inputs.set(self.document.form_key(form), control.name, typed)
             yield from forms.change_event(self.document, node, javascript=self.javascript)
         elif control.sort == "text":
             self.document.inputs.focus = (self.document.form_key(form), control.name)
-
-    def _tick(self, node: LexborNode, form: LexborNode, values: tuple[str, ...]) -> None:
-        around = list(ancestors(node))
-        roots = tuple(root for each in around if (root := attributes(each).get("data-phx-id")))
-        fixed = any(attributes(each).get("phx-update") == "ignore" for each in around)
-        key, name = self.document.form_key(form), attributes(node).get("name", "")
-        self.document.inputs.set(key, name, Typed("box", values, controls.view_of(node) or key, roots, fixed))
 
 
 def _changed(document: Document, node: LexborNode, *, javascript: JavaScript) -> tuple[Outcome, ...]:

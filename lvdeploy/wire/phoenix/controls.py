@@ -113,6 +113,14 @@ def read(nodes: Sequence[LexborNode], typed: Mapping[str, Typed]) -> list[Contro
     return controls
 
 
+def typed_into(node: LexborNode, sort: Sort, values: tuple[str | None, ...]) -> Typed:
+    """Say that the user gave a control these values, and which diffs will reach it."""
+    around = list(ancestors(node))
+    roots = tuple(root for each in around if (root := attributes(each).get("data-phx-id")))
+    fixed = any(attributes(each).get("phx-update") == "ignore" for each in around)
+    return Typed(sort, values, view_of(node) or "", roots, fixed)
+
+
 def _is_owner(document: LexborHTMLParser, form: LexborNode, node: LexborNode) -> bool:
     owner = form_of(document, node)
     return owner is not None and owner.mem_id == form.mem_id

@@ -21,7 +21,7 @@ def change(document: Document, form: str, name: str, value: object, *, javascrip
     nodes = controls.controls_of(document.parsed, node)
     state = document.form(node)
     places = _places(state, name, form)
-    typed = _typed(state, [nodes[place] for place in places], [state.controls[place] for place in places], value)
+    typed = _typed([nodes[place] for place in places], [state.controls[place] for place in places], value)
     document.inputs.set(state.key, name, typed)
     return change_event(document, nodes[_touched(document, node, places, value)], javascript=javascript)
 
@@ -188,16 +188,13 @@ def _places(state: FormState, name: str, form: str) -> list[int]:
     return places
 
 
-def _typed(state: FormState, nodes: Sequence[LexborNode], found: Sequence[Control], value: object) -> Typed:
+def _typed(nodes: Sequence[LexborNode], found: Sequence[Control], value: object) -> Typed:
     sort = found[0].sort
     if sort == "text":
         values: tuple[str | None, ...] = _texts(found, value)
     else:
         values = _boxes(found, value) if sort == "box" else _options(nodes[0], found[0], value)
-    around = list(controls.ancestors(nodes[0]))
-    roots = tuple(root for each in around if (root := attributes(each).get("data-phx-id")))
-    fixed = any(attributes(each).get("phx-update") == "ignore" for each in around)
-    return Typed(sort, values, controls.view_of(nodes[0]) or state.key, roots, fixed)
+    return controls.typed_into(nodes[0], sort, values)
 
 
 def _texts(found: Sequence[Control], value: object) -> tuple[str | None, ...]:

@@ -87,9 +87,10 @@ def _request(fetch: Fetch, target: Target) -> httpx.Request:
 
 
 def _reason(error: Exception) -> str:
+    """Say what the network said, which the library wraps several times."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, OSError) and (cause.errno or isinstance(cause, ssl.SSLError)):
             return explain(cause)
         cause = cause.__cause__ or cause.__context__
     return explain(error)

@@ -18,6 +18,8 @@ from lvdeploy.swarm.lines import encode
 Emit: TypeAlias = Callable[[Observation], None]
 Work: TypeAlias = Callable[[bytes, Emit, asyncio.Event], Awaitable[None]]
 
+_log = logging.getLogger(__name__)
+
 ORDER_LIMIT = 64 * 1024 * 1024
 BACKLOG_LIMIT = 256 * 1024 * 1024
 FLUSH_PERIOD = 0.02
@@ -32,8 +34,13 @@ def main(work: Work) -> None:
     # the terminal's Ctrl-C and hang-up go to the whole group; the parent decides, and closes stdin
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-        runner.run(_live(work))
+    try:
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(_live(work))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is said and ends the process
+        _log.exception("the process ends")
+        # the last line is what the parent tells people
+        raise SystemExit(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}") from None
 
 
 async def _live(work: Work) -> None:

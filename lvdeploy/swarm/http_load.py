@@ -115,8 +115,8 @@ class Load:
         if request.id:
             self._writes.attempted(request.id)
         answer = await (self._kept if request.kept else self._fresh).fetch(self._fetch(request))
-        if request.id and isinstance(answer, Fetched) and answer.status < 400:
-            self._writes.acknowledged(request.id)
+        if request.id and isinstance(answer, Fetched):
+            self._writes.answered(request.id, answer.status)
         self._observe(
             "kept" if request.kept else "fresh",
             Kind.REQUEST,

@@ -43,12 +43,12 @@ class Scripted:
     def look(self, selector: str) -> tuple[Found, ...]:
         return ()
 
-    def got(self, kind: type) -> list:
-        return [event for event in self.inputs if isinstance(event, kind)]
+    def got(self, *kinds: type) -> list:
+        return [event for event in self.inputs if isinstance(event, kinds)]
 
-    async def until(self, kind: type, count: int = 1) -> list:
-        await until(lambda: len(self.got(kind)) >= count, what=f"{count} {kind.__name__}; got {self.inputs}")
-        return self.got(kind)
+    async def until(self, *kinds: type, count: int = 1) -> list:
+        await until(lambda: len(self.got(*kinds)) >= count, what=f"{count} of {kinds}")
+        return self.got(*kinds)
 
 
 async def until(condition: Callable[[], bool], *, what: str = "the condition") -> None:

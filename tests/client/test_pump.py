@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -29,9 +29,23 @@ async def server(handler: Callable[[ServerConnection], Awaitable[None]], **optio
 async def raw_server(
     handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    running = await asyncio.start_server(handler, "127.0.0.1", 0)
+    under_way = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way
+        under_way += 1
+        try:
+            await handler(reader, writer)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        finally:
+            under_way -= 1
+
+    running = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with running:
         yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/live/websocket"
+        await until(lambda: not under_way, what="the server's handlers to end")
 
 
 async def hold(connection: ServerConnection) -> None:
@@ -95,7 +109,7 @@ def test_messages_go_both_ways_whole_and_of_their_kind(run: Run):
                 Dial(url), turn=lambda event, now: [Send(each) for each in frames] if isinstance(event, Opened) else []
             )
             running.start("u", session)
-            received = await session.until(Received, len(frames))
+            received = await session.until(Received, count=len(frames))
             assert [each.frame for each in received] == frames
 
     run(story())
@@ -117,7 +131,7 @@ def test_fragments_are_put_together_around_a_ping(run: Run):
         async with server(send) as url, pump() as running:
             session = Scripted(Dial(url))
             running.start("u", session)
-            received = await session.until(Received, 2)
+            received = await session.until(Received, count=2)
             assert [each.frame for each in received] == ["one two three", b"\x01\x02"]
 
     run(story())
@@ -233,7 +247,6 @@ def test_a_handshake_answered_with_nonsense_is_refused(run: Run, answer: bytes):
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
 
     async def story() -> None:
         async with raw_server(send) as url, pump() as running:
@@ -263,7 +276,6 @@ def test_nobody_listening_is_refused(run: Run):
 def test_a_server_that_never_answers_is_given_up_at_the_bound(run: Run):
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
     async def story() -> None:
         async with raw_server(hang) as url, pump() as running:

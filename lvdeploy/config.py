@@ -45,6 +45,12 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", value):
+        raise ValueError("should be a name of letters, digits, '-', '_' and '.', 63 at most")
+    return value
+
+
 def _address(value: str) -> str:
     try:
         parse_address(value)
@@ -62,8 +68,8 @@ def _javascript(value: str) -> str:
 JavaScript = Annotated[str, AfterValidator(_javascript)]
 Url = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_address)]
-UrlPath = Annotated[str, Field(pattern=r"^/")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")]
+UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+Name = Annotated[str, AfterValidator(_name)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

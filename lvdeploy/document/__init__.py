@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from lvdeploy.document.findings import did_you_mean, explain, members
+from lvdeploy.document.findings import did_you_mean, explain, members, shape_of
 from lvdeploy.document.page import Key, Page, path_text
 from lvdeploy.document.values import (
     Context,
@@ -27,7 +27,7 @@ from lvdeploy.errors import ConfigurationError
 
 __all__ = [
     "Check", "Context", "Duration", "Key", "Location", "Rate", "Secret", "Settings", "Share", "did_you_mean", "load",
-    "members", "parse_duration", "parse_rate", "parse_share", "path_text",
+    "members", "parse_duration", "parse_rate", "parse_share", "path_text", "shape_of",
 ]
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,7 +108,7 @@ def _look(
     page: Page, model: type[BaseModel], data: Mapping[str, object], *, check: Check, context: Context
 ) -> None:
     quiet = Context(context.directory, context.environment)
-    shapes: list[Any] = [model.model_fields[name].annotation for name in check.needs]
+    shapes = [shape_of(model.model_fields[name]) for name in check.needs]
     given = [data.get(name, {}) for name in check.needs]
     try:
         sections = [

@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from lvdeploy.document.page import Key, Page
@@ -66,16 +67,18 @@ def _words(error: ErrorDetails) -> str:
         case "literal_error" | "enum":
             return f"should be {context['expected']}"
         case "greater_than":
-            return f"should be more than {context['gt']}"
+            return f"should be more than {context['gt']:g}"
         case "greater_than_equal":
-            return f"should be {context['ge']} or more"
+            return f"should be {context['ge']:g} or more"
         case "less_than":
-            return f"should be less than {context['lt']}"
+            return f"should be less than {context['lt']:g}"
         case "less_than_equal":
-            return f"should be {context['le']} or less"
+            return f"should be {context['le']:g} or less"
         case "string_too_short" | "too_short":
             least = context["min_length"]
             return "should not be empty" if least == 1 else f"should have {least} entries or more"
+        case "string_pattern_mismatch" if context["pattern"].startswith("^/"):
+            return "should be a path that begins with / and holds no spaces"
         case "string_pattern_mismatch":
             return f"should match {context['pattern']}"
         case _:
@@ -115,6 +118,11 @@ def _below(shape: object, part: str | int) -> Iterator[object]:
         else:
             yield from (argument for argument in get_args(each)[-1:] if argument is not Ellipsis)
             yield from (argument for argument in get_args(each)[:1] if get_args(each)[-1:] == (Ellipsis,))
+
+
+def shape_of(field: FieldInfo) -> Any:  # noqa: ANN401  annotations have no common type
+    """The type of a field with its constraints, for a ``TypeAdapter``."""
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def members(shape: Any) -> Iterator[Any]:  # noqa: ANN401  annotations have no common type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,8 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 from websockets.exceptions import InvalidStatus
 
+from lvdeploy.demo.phoenix_manners import PhoenixManners
+from lvdeploy.demo.sockets import Sockets
 from tests.demo.browser import Browser, View, run
 from tests.demo.conftest import Launch
 from tests.demo.instance import SECRET, Instance
@@ -233,3 +236,22 @@ def test_a_release_that_cannot_mount_still_answers_its_pages(launch: Launch):
     log = instance.log.read_text()
     assert len(log.splitlines()) == 2, "one line for each crash"
     assert "cannot mount" in log
+
+
+def test_a_socket_that_says_nothing_ends_with_1002(monkeypatch: pytest.MonkeyPatch):
+    sent: list[dict[str, object]] = []
+
+    async def live() -> None:
+        incoming: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        incoming.put_nowait({"type": "websocket.connect"})
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        manners = PhoenixManners(send, sockets=Sockets(), routed=lambda path: True)
+        scope = {"type": "websocket", "path": "/live/websocket", "query_string": b"vsn=2.0.0"}
+        await manners(scope, incoming.get, send)
+
+    monkeypatch.setattr("lvdeploy.demo.phoenix_manners._IDLE", 0.01)
+    asyncio.run(live())
+    assert sent == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1002}]

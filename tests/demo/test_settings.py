@@ -29,7 +29,8 @@ def test_the_secret_is_required_and_shown_nowhere():
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("DEMO_BREAK", "everything"), ("DEMO_BREAK", "2.0:"), ("DEMO_DRAIN_PAUSE", "soon"), ("DEMO_DRAIN_PAUSE", "-1"), ("DEMO_DRAIN_PAUSE", "nan"),
+    ("DEMO_BREAK", "everything"), ("DEMO_BREAK", "2.0:"), ("DEMO_DRAIN_PAUSE", "soon"),
+    ("DEMO_DRAIN_PAUSE", "-1"), ("DEMO_DRAIN_PAUSE", "nan"),
 ])
 def test_a_setting_that_means_nothing_is_named(name: str, value: str):
     with pytest.raises(SettingsError, match=name):

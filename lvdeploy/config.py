@@ -35,8 +35,12 @@ from lvdeploy.scenario.steps import Scenario
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("should be a URL with its host, such as https://app.example.org")
     if parts.username or parts.password:
         raise ValueError("must not hold a password; put an authorization header into verify.headers")
@@ -198,8 +202,10 @@ class ScenarioFile:
 
 def _read_scenario(value: object, info: ValidationInfo) -> object:
     """Read the file that is named; what is wrong with it is told with its own places."""
-    if not isinstance(value, str) or not isinstance(info.context, Context):
+    if not isinstance(info.context, Context):
         return value
+    if not isinstance(value, str):
+        raise ValueError("should name a scenario file")  # noqa: TRY004  pydantic takes values of the wrong type so
     path = info.context.directory / Path(value).expanduser()
     try:
         return ScenarioFile(path, load(path, Scenario, environment=info.context.environment))

@@ -17,6 +17,7 @@ from lvdeploy.model import Event
 from lvdeploy.report.lines import line
 from lvdeploy.report.live import Screen, Title, figures_of
 from lvdeploy.report.run import Run
+from lvdeploy.report.summary import summary
 
 PERIOD = 0.25
 QUIET = frozenset({"observed", "planned"})
@@ -24,7 +25,7 @@ QUIET = frozenset({"observed", "planned"})
 
 
 class Console:
-    """Shows a run's events; ``silent`` shows nothing but the last line."""
+    """Shows a run's events and its last line; ``silent`` shows neither."""
 
     def __init__(self, *, live: bool, shows: bool = True, clock: Clock | None = None) -> None:
         self._live = live
@@ -45,10 +46,6 @@ class Console:
     @classmethod
     def silent(cls) -> Console:
         return cls(live=False, shows=False)
-
-    def quiet(self) -> Console:
-        """Return a console for an epilogue: no screen, no events."""
-        return Console(live=False, shows=False)
 
     def __enter__(self) -> Console:
         return self
@@ -83,17 +80,14 @@ class Console:
         """Say how the run went, on one screen."""
         self._end_screen()
         if self._shows:
-            try:
-                from lvdeploy.report.summary import summary
-            except ImportError:
-                return
             for each in summary(run):
                 self._print(each)
 
     def last(self, text: str) -> None:
         """Say what happened and the one command to run next."""
         self._end_screen()
-        self._print(f"lvdeploy: {text}")
+        if self._shows:
+            self._print(f"lvdeploy: {text}")
 
     def _print(self, text: str) -> None:
         with suppress(BrokenPipeError):

@@ -62,7 +62,7 @@ async def _demo(file: Path, directory: Path, order: Order, console: Console, *, 
             if keep:
                 console.note(f"left running; {_commands(file, environment)}")
             else:
-                await _with(file, environment, Order("down", verify=False), console.quiet(), take_down)
+                await _with(file, environment, Order("down", verify=False), Console.silent(), take_down)
 
 
 Act = Callable[[Rollout], Coroutine[None, None, int]]

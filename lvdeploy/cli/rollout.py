@@ -168,7 +168,8 @@ async def _watched(run: Rollout, intent: Intent) -> int:
     pulse = run.shop.managed.alive if run.shop.managed is not None else None
     verify = run.shop.deployment.verify
     watch = Watching(
-        clock=run.shop.clock, pulse=pulse, swarm=swarm, tally=run.tally, limits=verify.limits, settle=verify.settle
+        clock=run.shop.clock, pulse=pulse, swarm=swarm, tally=run.tally, limits=verify.limits, settle=verify.settle,
+        back=intent.direction is Direction.BACK,
     )
     looking = asyncio.create_task(watch.look())
     try:
@@ -246,7 +247,9 @@ def _conclude(run: Rollout, result: Result) -> int:
             intent.run, outcome=result.exit_code.name, exit_code=result.exit_code, reason=result.reason,
             at=run.shop.clock.wall(),
         )
-    run.console.summary(_write_reports(run, intent, result.exit_code, result.verdicts))
+    document = _write_reports(run, intent, result.exit_code, result.verdicts)
+    if intent.previous is not None:
+        run.console.summary(document)
     run.console.last(_last_line(run, result))
     return result.exit_code
 
@@ -254,6 +257,8 @@ def _conclude(run: Rollout, result: Result) -> int:
 def _last_line(run: Rollout, result: Result) -> str:
     intent = result.intent
     verified = "done and verified" if run.tally.sessions else "done, NOT verified"
+    if intent.previous is None and result.exit_code is ExitCode.OK:
+        return f"{intent.wanted} is up in {intent.replicas} instances; `lvdeploy status` shows them"
     again = f"`lvdeploy rolling --to {intent.target}` tries again"
     match result.exit_code:
         case ExitCode.OK:

@@ -28,7 +28,8 @@ class Watching:
     """
 
     def __init__(
-        self, *, clock: Clock, pulse: Pulse | None, swarm: Swarm | None, tally: Tally, limits: Limits, settle: float
+        self, *, clock: Clock, pulse: Pulse | None, swarm: Swarm | None, tally: Tally, limits: Limits, settle: float,
+        back: bool = False,
     ) -> None:
         self._clock = clock
         self._pulse = pulse
@@ -36,7 +37,7 @@ class Watching:
         self._tally = tally
         self._limits = limits
         self._settle = settle
-        self._back = False
+        self._back = back
         self._alarm: Alarm | None = None
         self._rung = asyncio.Event()
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from lvdeploy.balancers.contract import Capabilities
 from lvdeploy.balancers.difference import between
 from lvdeploy.balancers.traefik_api import TraefikApi
+from lvdeploy.balancers.traefik_preflight import look
 from lvdeploy.balancers.traefik_render import Names, Notes, Rendering, Shape, document, notes_of, render
 from lvdeploy.balancers.traefik_report import Report, difference, health
 from lvdeploy.clock import Clock
 from lvdeploy.errors import BalancerError, Changed, HostError
 from lvdeploy.hosts import Host
 from lvdeploy.model import ObservedTraffic, Scope, Traffic, Verdict
-
-T = TypeVar("T")
 
 _POLL = 0.025
 CAPABILITIES = Capabilities(
@@ -90,7 +88,7 @@ class Traefik:
         )
 
     async def preflight(self) -> tuple[Verdict, ...]:
-        return ()
+        return await look(api=self._api, host=self._host, directory=self._file.parent, shape=self._shape)
 
     async def close(self) -> None:
         await self._api.close()

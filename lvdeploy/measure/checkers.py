@@ -13,6 +13,9 @@ from lvdeploy.measure.limits import Limits as Limits  # part of this module's fr
 from lvdeploy.measure.tally import Oddity, Tally
 from lvdeploy.model import Outcome, StateClass, Verdict
 
+LATE = 2.0
+"""Seconds by which a ``back`` may come after the gap's end: it waits for late state, and for its turn in the pipe."""
+
 Checker: TypeAlias = Callable[[str, Tally, Limits], Verdict | None]
 """Gets its own name; ``None`` when its limit is off or it does not apply."""
 
@@ -106,7 +109,7 @@ def _overdue(tally: Tally, limits: Limits) -> Verdict | None:
     limit = limits.gap_max
     if limit is None:
         return None
-    gaps = [(tally.latest - each.lost_at if each.gap is None else each.gap, each) for each in tally.disruptions]
+    gaps = [(tally.latest - each.lost_at - LATE if each.gap is None else each.gap, each) for each in tally.disruptions]
     over = sorted(((gap, each) for gap, each in gaps if gap > limit), key=lambda pair: -pair[0])
     if not over:
         return None

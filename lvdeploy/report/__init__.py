@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from lvdeploy.report.as_json import as_json
+from lvdeploy.report.as_junit import as_junit
 from lvdeploy.report.run import Run
 
-REPORTS: Mapping[str, Callable[[Run], str]] = MappingProxyType({"json": as_json})
+REPORTS: Mapping[str, Callable[[Run], str]] = MappingProxyType({"json": as_json, "junit": as_junit})
 """What ``--report KIND=FILE`` can be."""
 
 

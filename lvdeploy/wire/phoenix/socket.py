@@ -136,6 +136,7 @@ class Socket:
         for channel in tuple(self.channels.values()):
             channel.rejoin_at, channel.rejoin_tries = None, 0
             if channel.buffered is not None:
+                channel.joining_since = now
                 self._send_join(channel, channel.buffered)
             elif channel.state is State.ERRORED:
                 self.join(channel, now)

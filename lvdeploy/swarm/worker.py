@@ -84,16 +84,27 @@ class Worker:
 
     async def _live(self, process: Process) -> None:
         assert process.stdout is not None  # noqa: S101 - PIPE makes one
-        with contextlib.suppress(ValueError):  # a line longer than any shard writes: not one of ours
+        failure: SwarmFailed | None = None
+        try:
             async for line in process.stdout:
                 self._take(line)
+        except Exception as error:  # noqa: BLE001 - a line too long, or a listener's bug: it must not go unwatched
+            _log.error("listening to the swarm's %s", self.role, exc_info=error)
+            failure = SwarmFailed(f"the swarm's {self.role} could not be listened to: {error}")
+            process.kill()
         code = await process.wait()
-        if not self._stopping:
-            self._failed(self._explain(code))
+        if not self._stopping or failure is not None:
+            self._failed(failure or self._explain(code))
 
     async def _listen_to_stderr(self, process: Process) -> None:
         assert process.stderr is not None  # noqa: S101 - PIPE makes one
-        while line := await process.stderr.readline():
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than anybody wants to read
+                continue
+            if not line:
+                return
             text = line.decode(errors="replace").rstrip()
             self._last_words.append(text)
             _log.warning("%s: %s", self.role, text)

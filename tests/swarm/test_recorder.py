@@ -7,7 +7,7 @@ import pytest
 
 from lvdeploy.errors import StateError
 from lvdeploy.model import Kind, Observation
-from lvdeploy.swarm.lines import LINE_LIMIT, decode, encode
+from lvdeploy.swarm.lines import encode
 from lvdeploy.swarm.recorder import Recorder, read
 
 
@@ -94,9 +94,3 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path):
         Recorder(tmp_path / "file" / "o.gz")
     with pytest.raises(StateError, match="cannot read observations"):
         list(read(tmp_path / "none.gz"))
-
-
-def test_a_detail_without_end_is_left_out():
-    line = encode(Observation(1.0, "c", Kind.LOST, detail={"reason": "x" * LINE_LIMIT}))
-    assert len(line) < 1000
-    assert "left_out" in decode(line).detail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class Pace:
 
 def pace(rate: float, *, batch: int, interval: float) -> Pace:
     """Return the pace that moves at most ``rate`` sockets a second, in batches as small as the interval allows."""
-    count = max(1, min(batch, int(rate * interval)))
+    count = min(batch, math.ceil(rate * interval))
     return Pace(count, max(interval, count / rate))
 
 
@@ -173,7 +174,10 @@ class _Said:
 def _client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     # A context without certificates: only http is spoken here, to instances.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, verify=context, transport=transport)
+    return httpx.AsyncClient(
+        trust_env=False, follow_redirects=False, verify=context, transport=transport,
+        headers={"accept-encoding": "identity"},
+    )
 
 
 async def _call(client: httpx.AsyncClient, slot: Slot, http: DrainHttp, *, count: int, timeout: float) -> _Said:

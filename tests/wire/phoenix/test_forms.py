@@ -62,9 +62,18 @@ def test_a_click_inside_a_bound_element_reaches_it():
     assert clicked(page, "#inner").payload["event"] == "go"
 
 
-def test_a_list_item_s_value_is_a_number():
+@pytest.mark.parametrize(("attribute", "value"), [("", 0), ('value="3"', 3), ('value="x"', 0)])
+def test_a_list_item_s_value_is_a_number(attribute: str, value: int):
     """HTMLLIElement.value: the official client sends what the DOM holds."""
-    assert clicked(joined('<li id="x" phx-click="go">x</li>'), "#x").payload["value"] == {"value": 0}
+    page = joined(f'<li id="x" phx-click="go" {attribute}>x</li>')
+    assert clicked(page, "#x").payload["value"] == {"value": value}
+
+
+def test_a_click_in_a_component_without_phx_target_goes_to_the_view():
+    component = {"s": ['<p><b id="b" phx-click="go">x</b></p>'], "r": 1}
+    page = joined("")
+    page.patch("phx-1", Rendered({"0": 1, "s": ["", ""], "c": {"1": component}}, view_id="phx-1"))
+    assert "cid" not in clicked(page, "#b").payload
 
 
 @pytest.mark.parametrize(
@@ -175,6 +184,12 @@ def test_before_1_0_6_the_target_travels_in_the_value():
     sent = changed(joined(FORM), "#f", "u[name]", "x", (1, 0, 5))
     assert sent["value"].endswith("&u%5B_unused_q%5D=&u%5Bq%5D=&_target=u%5Bname%5D&who=me")
     assert list(sent) == ["type", "event", "value", "uploads"]
+
+
+def test_from_1_0_6_the_target_travels_beside_the_value():
+    sent = changed(joined(FORM), "#f", "u[name]", "x", (1, 0, 6))
+    assert sent["value"].endswith("&u%5B_unused_q%5D=&u%5Bq%5D=")
+    assert sent["meta"] == {"_target": "u[name]", "who": "me"}
 
 
 def test_before_1_0_there_are_no_unused_keys():
@@ -472,3 +487,12 @@ def test_old_versions_recover_with_the_bugs_they_had():
     assert values[1, 0, 13] == "_unused_a=&a=x&_unused_s=&s=1"
     assert values[1, 0, 15] == "a=x"
     assert values[1, 0, 17] == "a=x&_unused_s=&s=1"
+
+
+def test_forms_of_another_root_view_are_not_the_main_view_s_to_recover():
+    """view.ts getFormsForRecovery: ``#root form[phx-change]``."""
+    form = '<form id="f" phx-change="v"><input name="a"></form>'
+    body = '<div id="{}" data-phx-session="S"{}>{}</div>'
+    page = Page.load("http://x/", body.format("phx-1", " data-phx-main", "") + body.format("other", "", form))
+    assert page.snapshot_forms(javascript=JAVASCRIPT) == {}
+    assert list(page.snapshot_forms(javascript=JAVASCRIPT, root="other")) == ["f"]

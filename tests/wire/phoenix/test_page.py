@@ -157,7 +157,7 @@ def test_a_sticky_view_is_a_root_and_keeps_its_tokens():
 
 # What the user typed
 
-SLOTS = {
+SLOTS: dict[str, Any] = {
     "0": "0",
     "1": "",
     "s": ['<form id="f" phx-change="v" data-n="', '"><input name="a" value="', '"><input name="b"></form>'],
@@ -208,6 +208,23 @@ def test_what_came_while_the_form_was_in_flight_shows_with_the_reply():
     assert seen(page, "[name=a]") == "mine"
     page.acknowledge(lock)
     assert seen(page, "[name=a]") == "the server's"
+
+
+def test_a_reply_without_a_diff_leaves_what_was_typed():
+    page, _ = typing()
+    type_in(page, "a", "mine")
+    page.acknowledge(type_in(page, "b", "x"))
+    assert seen(page, "[name=a]") == "mine"
+
+
+def test_a_component_s_diff_leaves_the_view_s_own_forms_alone():
+    tree = {**SLOTS, "1": "", "2": 1, "s": [*SLOTS["s"], ""], "c": {"1": {"0": "x", "s": ["<p>", "</p>"], "r": 1}}}
+    page, rendered = page_of(""), Rendered(tree, view_id="phx-1")
+    page.patch("phx-1", rendered, join=True)
+    type_in(page, "a", "mine")
+    page.acknowledge(type_in(page, "b", "x"))
+    answer(page, rendered, {"c": {"1": {"0": "y"}}}, None)
+    assert (text(page, "p"), seen(page, "[name=a]")) == ("y", "mine")
 
 
 def test_a_component_s_diff_leaves_other_forms_alone():

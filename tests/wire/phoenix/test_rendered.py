@@ -184,6 +184,20 @@ def test_a_diff_of_components_alone_says_so():
     assert html(rendered).endswith('<div id="c1">one</div>|<div id="c1">TWO</div></main>')
 
 
+def test_templates_around_a_comprehension_win_over_its_own():
+    """rendered.js comprehensionToBuffer: ``templates || rendered[TEMPLATES]``."""
+    rows = {"s": 0, "k": {"0": {"0": "x"}, "kc": 1}, "p": {"0": ["<inner>", ""]}}
+    assert html(Rendered({"0": rows, "s": ["", ""], "p": {"0": ["<outer>", ""]}})) == "<outer>x"
+    assert html(Rendered({"0": rows, "s": ["", ""]})) == "<inner>x"
+
+
+def test_a_whole_new_tree_drops_the_components_of_the_old_one():
+    rendered = Rendered(modern())
+    rendered.merge({"0": 1, "s": ["", ""]})
+    with pytest.raises(MalformedDiff):
+        rendered.html()
+
+
 # Streams: phoenix_live_view dom_patch.ts
 
 

@@ -30,6 +30,10 @@ IDLE_LIMIT = 2.0
 FOUND_LIMIT = 64 * 1024 * 1024
 READ_BACK_TRIES = 3
 
+LAST_ANSWERS = 8.0
+LAST_READING = 12.0
+"""Seconds at the end, for answers under way and for reading back: together less than the owner's patience."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -85,7 +89,7 @@ class Load:
         self._rng = Random(f"{order.seed}:{order.origin}")
         self._fresh = Fetcher(route=route, tls=tls, timeout=order.timeout)
         self._kept = Fetcher(route=route, tls=tls, timeout=order.timeout, keep_alive=IDLE_LIMIT)
-        self._reader = Fetcher(route=route, tls=tls, timeout=order.timeout, body_limit=FOUND_LIMIT)
+        self._reader = Fetcher(route=route, tls=tls, timeout=LAST_READING / READ_BACK_TRIES, body_limit=FOUND_LIMIT)
         self._under_way: set[asyncio.Task[None]] = set()
         self._writes = Writes()
         self._worst_lag = 0.0
@@ -103,8 +107,7 @@ class Load:
                 task = loop.create_task(self._send(request, began + request.at))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
-            if self._under_way:
-                await asyncio.wait(self._under_way, timeout=self._order.timeout + 1)
+            await self._last_answers()
             if self._order.writes is not None:
                 await self._read_back(self._order.writes)
         finally:
@@ -114,7 +117,10 @@ class Load:
     async def _send(self, request: Request, intended: float) -> None:
         if request.id:
             self._writes.attempted(request.id)
-        answer = await (self._kept if request.kept else self._fresh).fetch(self._fetch(request))
+        try:
+            answer = await (self._kept if request.kept else self._fresh).fetch(self._fetch(request))
+        except asyncio.CancelledError:
+            answer = FetchFailed(0, "no answer when the load ended")
         if request.id and isinstance(answer, Fetched):
             self._writes.answered(request.id, answer.status)
         self._observe(
@@ -123,6 +129,13 @@ class Load:
             value=self._now() - intended,
             detail=self._described(request, answer),
         )
+
+    async def _last_answers(self) -> None:
+        if self._under_way:
+            _, unanswered = await asyncio.wait(self._under_way, timeout=LAST_ANSWERS)
+            for task in unanswered:
+                task.cancel()
+            await asyncio.gather(*unanswered)
 
     def _fetch(self, request: Request) -> Fetch:
         url = urljoin(self._order.destination.url, request.path)

@@ -16,7 +16,7 @@ from lvdeploy.swarm.lines import LINE_LIMIT
 
 _log = logging.getLogger(__name__)
 
-STOP_TIMEOUT = 15.0
+STOP_TIMEOUT = 25.0
 KILL_TIMEOUT = 2.0
 
 

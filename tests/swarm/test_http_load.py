@@ -15,7 +15,7 @@ import pytest
 
 from lvdeploy.clock import SystemClock
 from lvdeploy.model import Kind, Observation
-from lvdeploy.swarm import LoadOrder, Swarm, SwarmOrder, WriteOrder
+from lvdeploy.swarm import LoadOrder, Swarm, SwarmOrder, WriteOrder, http_load
 from lvdeploy.swarm.http_load import planned
 from lvdeploy.swarm.order import Destination
 from tests.client.scripted import until
@@ -184,6 +184,35 @@ def test_a_service_that_hangs_is_asked_all_the_same(tmp_path: Path):
     release.set()
     assert all("no answer within 0.2 s" in str(each.detail["error"]) for each in seen)
     assert all(each.value is not None and each.value >= 0.2 for each in seen)
+
+
+@pytest.mark.real
+def test_a_request_unanswered_at_the_end_is_told_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http_load, "LAST_ANSWERS", 0.2)
+    release = threading.Event()
+    arrived = threading.Event()
+    seen: list[Observation] = []
+
+    def respond(request: Request) -> None:
+        arrived.set()
+        release.wait(30)
+        request.answer(200)
+
+    async def story(port: int) -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(
+            http_load.Load(order(f"http://127.0.0.1:{port}", timeout=600.0), emit=seen.append).run(stop)
+        )
+        await until(arrived.is_set)
+        stop.set()
+        await running
+
+    with web(respond) as port:
+        asyncio.run(story(port))
+        release.set()
+    requests = of(seen, Kind.REQUEST)
+    assert requests
+    assert all(each.detail["error"] == "no answer when the load ended" for each in requests)
 
 
 @pytest.mark.real

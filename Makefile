@@ -41,8 +41,8 @@ clean:
 $(INSTALLED): pyproject.toml
 	@test -n '$(PYTHON)' || { \
 		echo 'lvdeploy needs Python 3.11 or newer, for example: apt install python3 python3-venv' >&2; exit 1; }
-	@'$(PYTHON)' -c '$(SUITABLE)' || { \
-		echo '$(PYTHON) is too old: lvdeploy needs Python 3.11 or newer; name one with PYTHON=' >&2; exit 1; }
+	@'$(PYTHON)' -c '$(SUITABLE)' 2>/dev/null || { \
+		echo '$(PYTHON) does not run or is too old: lvdeploy needs Python 3.11 or newer' >&2; exit 1; }
 	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo '$(PYTHON) cannot make virtual environments; install that part, for example: apt install python3-venv' >&2; \
 		exit 1; }

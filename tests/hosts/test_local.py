@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import signal
 import sys
 import textwrap
@@ -16,7 +15,7 @@ import psutil
 import pytest
 
 from lvdeploy.errors import HostError
-from lvdeploy.hosts import HOSTS, LocalHost, Record
+from lvdeploy.hosts import LocalHost, Record
 from tests.real import ending_everything_in, eventually, is_running
 
 pytestmark = pytest.mark.real
@@ -37,17 +36,8 @@ async def spawn(tmp_path: Path, argv: list[str], host: LocalHost | None = None, 
     )
 
 
-def names(directory: Path) -> list[str]:
-    """Name all that is there, hidden or not."""
-    return sorted(each.name for each in directory.iterdir())
-
-
 def python(code: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(code)]
-
-
-def test_registry_offers_this_machine() -> None:
-    assert isinstance(HOSTS["local"](), LocalHost)
 
 
 # Run
@@ -369,79 +359,3 @@ def test_group_without_its_leader_is_left_alone_by_who_never_saw_it(tmp_path: Pa
         assert is_running(int(note.read_text()))
 
     asyncio.run(story())
-
-
-# Files
-
-
-def test_write_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    path = tmp_path / "traffic.yml"
-    path.write_text("old")
-    (tmp_path / ".traffic.yml.new").write_text("left by one that was killed")
-
-    asyncio.run(LocalHost().write(path, b"new", mode=0o640))
-
-    assert path.read_text() == "new"
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert names(tmp_path) == ["traffic.yml"]
-
-
-def test_write_stages_where_it_is_told(tmp_path: Path) -> None:
-    watched, staging = tmp_path / "watched", tmp_path / "staging"
-    watched.mkdir()
-
-    with pytest.raises(HostError, match="No such file or directory"):
-        asyncio.run(LocalHost().write(watched / "traffic.yml", b"new", staging=staging))
-    staging.mkdir()
-    asyncio.run(LocalHost().write(watched / "traffic.yml", b"new", staging=staging))
-
-    assert (watched / "traffic.yml").read_bytes() == b"new"
-    assert names(staging) == []
-
-
-def test_write_onto_a_full_disk_keeps_the_old_content(tmp_path: Path) -> None:
-    path = tmp_path / "traffic.yml"
-    path.write_text("old")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
-    try:
-        with pytest.raises(HostError) as failure:
-            asyncio.run(LocalHost().write(path, b"new content"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    assert failure.value.message == f"cannot write {path}: File too large"
-    assert path.read_text() == "old"
-    assert names(tmp_path) == ["traffic.yml"]
-
-
-def test_write_into_a_directory_that_is_gone_says_which(tmp_path: Path) -> None:
-    gone = tmp_path / "gone" / "traffic.yml"
-
-    with pytest.raises(HostError, match=f"^cannot write {gone}: No such file or directory$"):
-        asyncio.run(LocalHost().write(gone, b"new"))
-
-
-def test_files_that_are_not_there(tmp_path: Path) -> None:
-    async def story() -> None:
-        host = LocalHost()
-
-        assert await host.read(tmp_path / "nothing") is None
-        assert await host.size(tmp_path / "nothing") == 0
-        assert await host.names(tmp_path / "nothing") == ()
-        await host.remove(tmp_path / "nothing")
-
-    asyncio.run(story())
-
-
-def test_names_are_in_order_and_without_hidden_ones(tmp_path: Path) -> None:
-    for name in ("web-2.json", ".web-1.json.new", "web-1.json"):
-        (tmp_path / name).touch()
-
-    assert asyncio.run(LocalHost().names(tmp_path)) == ("web-1.json", "web-2.json")
-
-
-def test_read_from_a_place_on(tmp_path: Path) -> None:
-    (tmp_path / "log").write_text("earlier\nlater\n")
-
-    assert asyncio.run(LocalHost().read(tmp_path / "log", start=8)) == b"later\n"

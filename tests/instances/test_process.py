@@ -116,20 +116,6 @@ def test_started_instance_serves_and_is_listed(tmp_path: Path, slot: Slot) -> No
     asyncio.run(story())
 
 
-def test_nothing_is_listed_before_the_first_start(tmp_path: Path) -> None:
-    assert asyncio.run(driver(tmp_path).list()) == ()
-
-
-def test_same_version_is_adopted_by_another_command(tmp_path: Path, slot: Slot) -> None:
-    async def story() -> None:
-        started = await driver(tmp_path).start(slot, "1.0", run="r-1")
-
-        assert await driver(tmp_path).start(slot, "1.0", run="r-2") == started
-        assert await driver(tmp_path).list() == (started,)
-
-    asyncio.run(story())
-
-
 def test_another_version_in_the_slot_is_refused(tmp_path: Path, slot: Slot) -> None:
     async def story() -> None:
         started = await driver(tmp_path).start(slot, "1.0", run="r-1")

@@ -115,7 +115,7 @@ def _overdue(tally: Tally, limits: Limits) -> Verdict | None:
         return None
     evidence = f"{len(over)} of {tally.sessions} sessions were away for longer than {limit:g} s; "
     evidence += _examples([_left(each) for _, each in over])
-    return Verdict("gap_max", Outcome.FAIL, f"{over[0][0]:.3f} s so far", f"at most {limit:g} s", evidence)
+    return Verdict("gap_max", Outcome.FAIL, f"at least {over[0][0]:.3f} s", f"at most {limit:g} s", evidence)
 
 
 def _page_loads(name: str, tally: Tally, limits: Limits) -> Verdict | None:

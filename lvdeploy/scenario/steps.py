@@ -87,7 +87,7 @@ class WaitStep(_Filled):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, value: object) -> object:
-        return {"duration": value} if isinstance(value, str) else value
+        return {"duration": value} if isinstance(value, str | int | float) else value
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

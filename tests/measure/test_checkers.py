@@ -228,7 +228,7 @@ def test_what_can_get_better_has_not_failed_yet():
 def test_who_is_away_for_longer_than_the_longest_gap_has_failed_already():
     away = tally_of(good(), ready("x"), lost("x", 30.0), request(47.5))
     (failed,) = already_failed(away, LIMITS)
-    assert (failed.name, failed.measured) == ("gap_max", "15.500 s so far")
+    assert (failed.name, failed.measured) == ("gap_max", "at least 15.500 s")
     assert "x lost web-1" in failed.evidence
 
 

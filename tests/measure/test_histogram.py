@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lvdeploy.measure.histogram import Histogram
@@ -21,6 +21,7 @@ def figures(histogram: Histogram) -> list[float | None]:
     return [histogram.count, histogram.max, *(histogram.percentile(each) for each in PERCENTS)]
 
 
+@settings(max_examples=25)
 @given(seconds, seconds)
 def test_merged_parts_are_the_whole(left: list[float], right: list[float]):
     merged = histogram_of(left)
@@ -28,6 +29,7 @@ def test_merged_parts_are_the_whole(left: list[float], right: list[float]):
     assert figures(merged) == figures(histogram_of(left + right))
 
 
+@settings(max_examples=25)
 @given(seconds)
 def test_what_is_encoded_is_decoded_the_same(values: list[float]):
     histogram = histogram_of(values)

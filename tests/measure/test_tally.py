@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvdeploy.measure.disruption import Fate
 from lvdeploy.measure.tally import Gap, Presence, Tally
 from lvdeploy.model import Kind, Observation, StateClass
-from tests.measure.seen import back, entry, joined, lost, moved, ready, request, seen, tally_of
+from tests.measure.seen import back, entry, joined, lost, moved, ready, seen, tally_of
 
 
 def facts(tally: Tally) -> dict[str, Any]:
@@ -139,22 +138,6 @@ def test_a_value_that_was_not_on_the_page_counts_for_nothing():
     assert tally.state[StateClass.FORM].counted == 0
 
 
-@pytest.mark.parametrize(
-    ("held", "fate"),
-    [
-        (entry("Ann"), Fate.KEPT),
-        (entry(""), Fate.LOST),
-        (entry(None), Fate.LOST),
-        (entry("", accepted=True), Fate.ACCEPTED),
-        (entry("Ann", accepted=True), Fate.KEPT),
-        ({**entry("v2 Ann", had="v1 Ann"), "wanted": "v2 Ann"}, Fate.KEPT),
-        ({**entry("v1 Ann", had="v1 Ann"), "wanted": "v2 Ann"}, Fate.LOST),
-    ],
-)
-def test_what_becomes_of_a_held_value(held: dict[str, object], fate: Fate):
-    assert [each.fate for each in tally_of(moved("a", it=held)).disruptions[0].state] == [fate]
-
-
 def test_what_was_lost_with_something_unanswered_cannot_be_told_but_what_is_found_is_kept():
     tally = tally_of(ready("a"), lost("a", 10.0), back("a", 10.5, unsettled=True, one=entry("Ann"), two=entry("")))
     form = tally.state[StateClass.FORM]
@@ -275,22 +258,3 @@ def test_what_is_not_as_it_should_be_is_counted_and_harms_nothing():
     )  # fmt: skip
     assert tally.malformed == 2
     assert tally.sessions == 1
-
-
-# Requests
-
-
-def test_every_status_from_400_up_every_error_and_every_unanswered_request_is_a_failure():
-    tally = tally_of(
-        request(1.0), request(1.1, 302), request(1.2, 399), request(1.3, 400), request(1.4, 502),
-        request(1.5, 0, error="refused"), request(1.6, 0), request(1.7, 200, error="cut in the body"),
-    )  # fmt: skip
-    assert (tally.http.requests, tally.http.failed) == (8, 5)
-    assert tally.http.status == {200: 2, 302: 1, 399: 1, 400: 1, 502: 1, 0: 2}
-
-
-def test_writes_are_acknowledged_by_their_answer_only():
-    found = Observation(9.0, "writes", Kind.FOUND_WRITES, "", 2.0, {"missing": ["w-9"], "doubled": [], "unknown": []})
-    made = [request(1.0, 201, write="w-1"), request(1.1, 503, write="w-2"), request(1.2, 0, write="w-3")]
-    tally = tally_of(made, found)
-    assert (tally.http.acknowledged, tally.http.found, tally.http.missing) == (1, 2, ("w-9",))

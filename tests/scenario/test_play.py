@@ -7,7 +7,7 @@ import pytest
 from lvdeploy.model import Kind
 from lvdeploy.scenario.play import Phase, Play
 from lvdeploy.scenario.steps import Names, Scenario
-from lvdeploy.wire.session import Change, Click, Effect, Leave, Lost, Observe, Push, Submit, Visit, Woken
+from lvdeploy.wire.session import Click, Effect, Leave, Lost, Observe, Visit, Woken
 from tests.scenario.scripted import SOMETHING, Scripted
 
 COUNT = {"name": "count", "class": "session", "selector": "#count", "text": True}
@@ -96,40 +96,6 @@ def test_what_stays_as_a_fresh_mount_has_it_is_waited_for_and_then_told():
     assert ready.detail["state"]["count"]["had"] == ready.detail["state"]["count"]["fresh"] == "0"  # type: ignore[index]
 
 
-def test_every_action_is_done_as_written_with_names_filled_in():
-    page = Scripted(idle=True)
-    page.show("#next", data_phx_link="patch")
-    page.show("#other", data_phx_link="redirect")
-    steps: list[dict[str, Any]] = [
-        {"change": {"form": "#f", "values": {"name": "Ann {client}", "ok": True, "many": ["{user}"]}}},
-        {"submit": {"form": "#f", "by": "#go"}},
-        {"push": {"event": "ping", "value": {"who": "{client}", "n": 1}, "target": "#t"}},
-        {"patch": "#next"},
-        {"navigate": "#other"},
-        {"visit": "/u/{user}/{seed}"},
-    ]
-    play = playing(page, steps=steps)
-    assert of(Kind.READY, play.begin(0.0))
-    assert page.acted == [
-        Change("#f", {"name": "Ann c-1", "ok": True, "many": ("u-1",)}),
-        Submit("#f", "#go"),
-        Push("ping", {"who": "c-1", "n": 1}, "#t"),
-        Click("#next"),
-        Click("#other"),
-        Visit("/u/u-1/7"),
-    ]
-
-
-def test_the_next_step_waits_until_the_last_one_is_answered():
-    page = Scripted(idle=True, answers=False)
-    play = playing(page, steps=[{"click": "#a"}, {"click": "#b"}])
-    play.begin(0.0)
-    play.handle(SOMETHING, 1.0)
-    assert page.acted == [Click("#a")]
-    come_back(play, page, 2.0)
-    assert page.acted == [Click("#a"), Click("#b")]
-
-
 def test_a_step_that_gets_no_answer_ends_the_scenario_at_its_deadline():
     page = Scripted(idle=True, answers=False)
     play = playing(page, steps=[{"wait": "0s"}, {"click": "#a"}], step_timeout="4s")
@@ -140,27 +106,6 @@ def test_a_step_that_gets_no_answer_ends_the_scenario_at_its_deadline():
     assert gone.detail["reason"] == "step 2 click: the service did not answer, for 4 s"
     assert gone.step == "2 click"
     assert play.wake_at is None
-
-
-def test_without_permission_to_write_only_a_live_link_is_followed():
-    page = Scripted(idle=True)
-    page.show("#delete", phx_click="delete")
-    play = playing(page, writes=False, steps=[{"patch": "#delete"}], step_timeout="1s")
-    play.begin(0.0)
-    (gone,) = of(Kind.GONE, play.handle(Woken(), 1.0))
-    assert "#delete is no live patch link" in str(gone.detail["reason"])
-    assert page.acted == []
-
-
-def test_waiting_takes_its_time():
-    page = Scripted(idle=True)
-    play = playing(page, steps=[{"wait": "2s"}, {"wait": {"for": "#list", "timeout": "9s"}}])
-    play.begin(0.0)
-    assert play.wake_at == 2.0
-    play.handle(Woken(), 2.0)
-    assert play.wake_at == 11.0
-    page.show("#list")
-    assert of(Kind.READY, play.handle(SOMETHING, 3.0))
 
 
 def test_an_expectation_is_recorded_and_the_scenario_goes_on_either_way():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import weakref
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser
@@ -21,6 +24,11 @@ from lvdeploy.wire.session import CannotAct, Found
 
 __all__ = ["Page", "Snapshot", "ViewElement"]
 
+_MAX_PARSED: Final = 32
+"""How many pages keep their parse, the latest looked at: one weighs some 250 kB, an idle page ten."""
+
+_parsed: deque[weakref.ref[Page]] = deque()
+
 _TAG: Final = re.compile(r"""<[a-zA-Z](?:[^>"']|"[^"]*"|'[^']*')*>""")
 _ID: Final = re.compile(r"""\sid=(?:"([^"]*)"|'([^']*)')""")
 
@@ -33,6 +41,7 @@ class Page:
     """
 
     __slots__ = (
+        "__weakref__",
         "_bodies",
         "_dead",
         "_document",
@@ -48,8 +57,10 @@ class Page:
 
     def __init__(self, url: str, text: str) -> None:
         self.url = url
-        self._dead = dead_render.read(url, text)
-        self._bodies: dict[str, str | Rendered] = dict(self._dead.bodies)
+        dead = dead_render.read(url, text)
+        # the dead contents live in _bodies alone, where a join lets go of them
+        self._dead = replace(dead, bodies={})
+        self._bodies: dict[str, str | Rendered] = dict(dead.bodies)
         self._inputs = Inputs()
         self._document: Document | None = None
         self._own_title: str | None = None
@@ -230,6 +241,11 @@ class Page:
         main = self.main
         parsed = LexborHTMLParser(self._text())
         self._kept.restore(parsed)
+        _parsed.append(weakref.ref(self))
+        while len(_parsed) > _MAX_PARSED:
+            oldest = _parsed.popleft()()
+            if oldest is not None and oldest is not self:
+                oldest._document = None
         return Document(parsed, self._inputs, self.url, main.id if main is not None else None)
 
     def _text(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 MAX_DEPTH: Final = 100
-MAX_WRITES: Final = 1_000_000
+MAX_WRITES: Final = 500_000
 MAX_CHARACTERS: Final = 32_000_000
 
 Path: TypeAlias = tuple[str, ...]

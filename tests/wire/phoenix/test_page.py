@@ -319,6 +319,18 @@ def test_rows_gather_where_the_page_appends_or_prepends(kind: str, wanted: str):
     assert text(page, "#p") == wanted
 
 
+def test_a_page_shows_the_same_after_many_others_were_looked_at():
+    """Only the pages looked at last keep their parse; the rest is put together again."""
+    page = page_of('<div id="map" phx-update="ignore">dead</div>')
+    page.patch(
+        "phx-1", view_of('<div id="map" phx-update="ignore">live</div><form id="f"><input name="a"></form>'), join=True
+    )
+    type_in(page, "a", "typed")
+    for _ in range(100):
+        joined("<p>x</p>").find("p")
+    assert (text(page, "#map"), seen(page, "input")) == ("dead", "typed")
+
+
 # Recorded pages
 
 

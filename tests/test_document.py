@@ -350,3 +350,13 @@ def test_a_check_does_not_look_at_what_is_wrong():
         load("slots: [{name: a, port: 0}]", Document, environment={}, file="a.yml", checks=[check])
 
     assert len(caught.value.problems) == 1
+
+
+def test_a_check_does_not_look_at_what_a_missing_variable_left_behind():
+    check = Check(("probe", "slots"), _quick_enough)
+    with pytest.raises(ConfigurationError) as caught:
+        load("slots: [{name: '${A}'}]\nprobe: {path: ''}", Document, environment={}, file="a.yml", checks=[check])
+
+    assert [str(each) for each in caught.value.problems] == [
+        "a.yml:1:16: slots[0].name: the environment has no variable A"
+    ]

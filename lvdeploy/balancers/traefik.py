@@ -119,7 +119,7 @@ class Traefik:
             await self._clock.sleep(_POLL)
         raise BalancerError(
             f"Traefik did not take generation {desired.generation} within {self._deadline:g} s: {last}",
-            hint=f"does its file provider watch {self._file.parent}? its own log says why a file was not read",
+            hint=f"does its file provider watch {self._file.parent}, and may it read the file? its own log says more",
         )
 
     def _took(self, report: Report, desired: Traffic) -> bool:

@@ -3,59 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from lvdeploy.model import Kind
 from lvdeploy.wire.phoenix import message as frames
 from lvdeploy.wire.phoenix.bindings import NEWEST, JavaScript, LoadUrl, NavigateTo, Outcome, PatchTo, PushEvent
 from lvdeploy.wire.phoenix.channel import Answered, Closed, Errored, Happening, Joined, JoinFailed, Pushed
-from lvdeploy.wire.phoenix.endpoint import Endpoint, Param
+from lvdeploy.wire.phoenix.endpoint import Param
 from lvdeploy.wire.phoenix.javascript import counts_attempts, sets_reload_status, version_of
+from lvdeploy.wire.phoenix.navigation import Navigation, Tab
 from lvdeploy.wire.phoenix.page import Page, ViewElement
 from lvdeploy.wire.phoenix.rendered import MalformedDiff
 from lvdeploy.wire.phoenix.socket import TIMEOUT, Link, Socket
 from lvdeploy.wire.phoenix.view import Sent, View
-from lvdeploy.wire.session import CannotAct, Dial, Effect, Headers, Observe
+from lvdeploy.wire.session import CannotAct, Dial, Observe
 
 MAX_CHILD_JOIN_ATTEMPTS = 3
 
-FLASH_COOKIE = "__phoenix_flash__"
 RELOAD_STATUS_COOKIE = "__phoenix_reload_status__"
 
 SESSION_ATTRIBUTE = "data-phx-session"
-
-
-class Tab(Protocol):
-    """The browser tab around a page: what outlives a page load, and what starts one."""
-
-    @property
-    def now(self) -> float: ...
-
-    @property
-    def effects(self) -> list[Effect]: ...
-
-    @property
-    def endpoint(self) -> Endpoint: ...
-
-    location: str
-
-    def upgrade_headers(self) -> Headers: ...
-
-    def navigate(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
-        """Leave the page and load another."""
-        ...
-
-    def reload_later(self, url: str, reason: str, *, javascript: JavaScript) -> None:
-        """Load a page after the jitter, and count it in the path's local storage."""
-        ...
-
-    def joined(self) -> None:
-        """Forget the consecutive reloads: a join succeeded."""
-        ...
-
-    def set_cookie(self, name: str, value: str) -> None:
-        """Set a short-lived cookie for the next page load."""
-        ...
 
 
 class LiveSocket:
@@ -67,8 +34,8 @@ class LiveSocket:
     """
 
     __slots__ = (
-        "_javascript", "_link_ref", "_main", "_mentions_views", "_page", "_params", "_roots",
-        "_socket", "_tab", "_unloaded", "pending_link",
+        "_javascript", "_mentions_views", "_page", "_params", "_roots", "_socket", "_tab",
+        "_unloaded", "main", "navigation",
     )  # fmt: skip
 
     def __init__(self, tab: Tab, page: Page, *, javascript: JavaScript | None, params: Mapping[str, str]) -> None:
@@ -79,11 +46,10 @@ class LiveSocket:
         self._params: dict[str, Param] = {**({} if token is None else {"_csrf_token": token}), **params}
         self._socket = Socket(out=tab.effects, dial=self._dial)
         self._roots: dict[str, View] = {}
-        self._main: View | None = None
-        self._link_ref = 0
+        self.main: View | None = None
         self._unloaded = False
         self._mentions_views = False
-        self.pending_link: str | None = None
+        self.navigation = Navigation(self, tab)
 
     @property
     def page(self) -> Page:
@@ -107,7 +73,7 @@ class LiveSocket:
         views = self._views()
         answered = all(push.context.given_up for push in self._socket.pushes())
         joined = all(view.channel.is_joined and not view.join_pending for view in views)
-        return answered and joined and not self.pending_link
+        return answered and joined and not self.navigation.pending
 
     def connect(self) -> None:
         """Join the main and the sticky views."""
@@ -121,10 +87,10 @@ class LiveSocket:
             return
         self._unloaded = True
         for view in tuple(self._roots.values()):
-            self._destroy(view)
+            self.destroy(view)
         if self._roots and self._socket.is_connected:
             self._socket.leave_unjoined("lv:")
-        self._roots, self._main, self.pending_link = {}, None, None
+        self._roots, self.main, self.navigation.pending = {}, None, None
         self._socket.disconnect()
 
     def hide(self) -> None:
@@ -133,7 +99,7 @@ class LiveSocket:
         self._unloaded = True
         self._socket.disconnect()
         self._socket.channels.clear()
-        self._roots, self._main, self.pending_link = {}, None, None
+        self._roots, self.main, self.navigation.pending = {}, None, None
 
     def opened(self) -> None:
         """Take in the open connection."""
@@ -142,7 +108,7 @@ class LiveSocket:
     def lost(self, code: int) -> None:
         """Take in the end of the connection; a normal closure means a page load, not a reconnect."""
         self._happen(self._socket.lost(self._tab.now))
-        if code == 1000 and self._main is not None:
+        if code == 1000 and self.main is not None:
             self._reload_with_jitter("code 1000")
 
     def refused(self) -> None:
@@ -197,16 +163,11 @@ class LiveSocket:
         self._join_roots(seen)
         elements = {each.id: each for each in seen if each.parent == view.id}
         for name in [name for name in view.children if name not in elements]:
-            self._destroy(view.children.pop(name))
+            self.destroy(view.children.pop(name))
         for name, element in elements.items():
             if name not in view.children and element.session:
                 child = view.children[name] = View(self, element, parent=view)
                 self._socket.join(child.channel, now)
-
-    def went(self, href: str) -> None:
-        self._link_ref += 1
-        self.pending_link = None
-        self._page.url = self._tab.location = self.absolute(href)
 
     # User
 
@@ -216,10 +177,10 @@ class LiveSocket:
                 case PushEvent():
                     self._push(outcome)
                 case PatchTo(_, href, _):
-                    self._patch(href)
+                    self.navigation.patch(href)
                 case NavigateTo(href, _):
-                    if self.pending_link != href:
-                        self._navigate(href, flash=None)
+                    if self.navigation.pending != href:
+                        self.navigation.navigate(href, flash=None)
                 case LoadUrl(url, method, body):
                     self._tab.navigate(url, "form" if method != "GET" else "link", method=method, body=body)
 
@@ -240,24 +201,11 @@ class LiveSocket:
             self.observe(Kind.UNANSWERED, event=name, reason="not connected")
 
     def push_as_hook(self, event: str, value: Mapping[str, object], target: str | None) -> None:
-        if self._main is None:
+        if self.main is None:
             raise CannotAct("the page has no LiveView")
         del target
         payload = {"type": "hook", "event": event, "value": dict(value)}
-        self._push(PushEvent(self._main.id, payload))
-
-    def _patch(self, href: str) -> None:
-        main = self._main
-        if self.pending_link == href:
-            return
-        if main is None or not self._socket.is_connected:
-            self._tab.navigate(href, "link")
-        elif not self._socket.can_push(main.channel):
-            self._tab.navigate(self._tab.location, "failed_patch")
-        else:
-            self._link_ref += 1
-            self.pending_link = href
-            main.push_patch(href, self._tab.now, link_ref=self._link_ref)
+        self._push(PushEvent(self.main.id, payload))
 
     def _view(self, name: str) -> View | None:
         return next((view for view in self._views() if view.id == name), None)
@@ -288,11 +236,9 @@ class LiveSocket:
             self._javascript = version_of(version) or NEWEST
         self._tab.joined()
         topic, rejoin = view.channel.topic, view.is_rejoining
-        self.observe(
-            Kind.JOINED, took, topic=topic, rejoin=rejoin, liveview_version=frames.text(version)
-        )  # fmt: skip
-        if view.is_main and self.pending_link and not view.is_rejoining:
-            self.went(self.pending_link)
+        self.observe(Kind.JOINED, took, topic=topic, rejoin=rejoin, liveview_version=frames.text(version))
+        if view.is_main and self.navigation.pending and not view.is_rejoining:
+            self.navigation.went(self.navigation.pending)
         view.joined(response, self._tab.now)
 
     def _join_failed(self, view: View, response: dict[str, Any]) -> None:
@@ -304,11 +250,11 @@ class LiveSocket:
             self._load_main(view, reason, token=frames.text(response.get("token")))
         elif reason == frames.REDIRECT:
             self._socket.leave(view.channel)
-            self._redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
+            self.navigation.redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
         elif reason == frames.LIVE_REDIRECT:
             view.join_pending = False
             self._socket.leave(view.channel)
-            self._live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
+            self.navigation.live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
         elif view.is_main:
             if self._socket.is_connected:
                 self._reload_with_jitter(reason)
@@ -319,15 +265,15 @@ class LiveSocket:
         if reason == "reload" and token and sets_reload_status(self.javascript):
             self._tab.set_cookie(RELOAD_STATUS_COOKIE, token)
         if reason != "reload":
-            self._set_flash(view.flash)
-        href = self._main.href if self._main is not None else self._tab.location
+            self.navigation.set_flash(view.flash)
+        href = self.main.href if self.main is not None else self._tab.location
         url = self.absolute(href or self._tab.location)
         self._tab.navigate(url, reason)
 
     def _give_up(self, view: View) -> None:
         siblings = view.parent.children if view.parent is not None else self._roots
         siblings.pop(view.id, None)
-        self._destroy(view)
+        self.destroy(view)
 
     def _pushed(self, view: View, event: str, payload: dict[str, Any]) -> None:
         if view.destroyed:
@@ -336,17 +282,11 @@ class LiveSocket:
             case frames.DIFF:
                 view.receive(payload, self._tab.now)
             case frames.LIVE_PATCH:
-                self._server_patched(view, payload)
+                self.navigation.server_patched(view, payload)
             case frames.LIVE_REDIRECT:
-                self._live_redirect(payload)
+                self.navigation.live_redirect(payload)
             case frames.REDIRECT:
-                self._redirect(payload, "redirect")
-
-    def _server_patched(self, view: View, to: Mapping[str, Any]) -> None:
-        href = frames.text(to.get("to"))
-        view.href = self.absolute(href)
-        self.went(href)
-        self._release()
+                self.navigation.redirect(payload, "redirect")
 
     def _errored(self, view: View, reason: str, *, transport: bool) -> None:
         if view.destroyed:
@@ -361,7 +301,7 @@ class LiveSocket:
     def _closed(self, view: View) -> None:
         if view.destroyed:
             return
-        if view.is_main and self.pending_link:
+        if view.is_main and self.navigation.pending:
             self._reload_with_jitter("closed while navigating")
             return
         self._destroy_children(view)
@@ -377,13 +317,13 @@ class LiveSocket:
         self.observe(Kind.ACKNOWLEDGED, took, event=sent.name)
         view.answered(sent, response, self._tab.now)
         if sent.href:
-            self._patch_answered(view, sent, response)
+            self.navigation.patch_answered(view, sent, response)
         if frames.REDIRECT in response:
-            self._redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
+            self.navigation.redirect(frames.mapping(response[frames.REDIRECT]), "redirect")
         if frames.LIVE_PATCH in response:
-            self._server_patched(view, frames.mapping(response[frames.LIVE_PATCH]))
+            self.navigation.server_patched(view, frames.mapping(response[frames.LIVE_PATCH]))
         if frames.LIVE_REDIRECT in response:
-            self._live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
+            self.navigation.live_redirect(frames.mapping(response[frames.LIVE_REDIRECT]))
 
     def _unanswered(self, view: View, sent: Sent, status: str, response: dict[str, Any]) -> None:
         timed_out = status == TIMEOUT
@@ -396,68 +336,19 @@ class LiveSocket:
         elif timed_out and view.join_count == sent.join_count:
             self._reload_with_jitter("push timeout")
 
-    def _patch_answered(self, view: View, sent: Sent, response: dict[str, Any]) -> None:
-        if response.get("link_redirect"):
-            if self._link_ref == sent.link_ref:
-                self._replace_main(sent.href, flash=None)
-            return
-        if frames.REDIRECT in response or self._link_ref != sent.link_ref:
-            return
-        view.href = sent.href
-        self.went(sent.href)
-        self._release()
-
     def _give_up_pushes(self, view: View, reason: str) -> None:
         for push in self._socket.pushes_of(view.channel):
             if not push.context.given_up:
                 push.context.given_up = True
                 self.observe(Kind.UNANSWERED, event=push.context.name, reason=reason)
 
-    def _release(self) -> None:
-        if self._main is not None and not self._main.join_pending:
-            self._main.release(self._tab.now)
-
-    # Navigation
-
-    def _redirect(self, to: Mapping[str, Any], reason: str) -> None:
-        self._set_flash(to.get("flash"))
-        self._tab.navigate(self.absolute(frames.text(to.get("to"))), reason)
-
-    def _live_redirect(self, to: Mapping[str, Any]) -> None:
-        flash = to.get("flash")
-        self._navigate(self.absolute(frames.text(to.get("to"))), flash=flash if isinstance(flash, str) else None)
-
-    def _navigate(self, href: str, *, flash: str | None) -> None:
-        # live_socket.ts historyRedirect
-        if not self._socket.is_connected or self._main is None or not self._tab.endpoint.is_ours(href):
-            self._set_flash(flash)
-            self._tab.navigate(href, "link")
-        else:
-            self._replace_main(href, flash=flash)
-
-    def _replace_main(self, href: str, *, flash: str | None) -> None:
-        old = self._main
-        if old is None:
-            return
-        self._link_ref += 1
-        self.pending_link = href
-        self._destroy(old)
-        self._page.forget(old.id)
-        view = self._new_root(old.element)
-        view.is_redirect, view.href, view.referer, view.flash = True, href, self._tab.location, flash
-        self._socket.join(view.channel, self._tab.now)
-
-    def _set_flash(self, flash: object) -> None:
-        if isinstance(flash, str) and flash:
-            self._tab.set_cookie(FLASH_COOKIE, flash)
-
     def _reload_with_jitter(self, reason: str) -> None:
-        url = self.pending_link or self._tab.location
+        url = self.navigation.pending or self._tab.location
         for happening in self._socket.disconnect():
             if isinstance(happening, Errored):
                 self._give_up_pushes(happening.channel.owner, "page reload")
-        if self._main is not None:
-            self._destroy_children(self._main)
+        if self.main is not None:
+            self._destroy_children(self.main)
         self._tab.reload_later(url, reason, javascript=self.javascript)
 
     # Private
@@ -465,28 +356,28 @@ class LiveSocket:
     def _dial(self) -> Dial:
         return Dial(self._tab.endpoint.socket_url(self._params), self._tab.upgrade_headers())
 
-    def _new_root(self, element: ViewElement) -> View:
+    def new_root(self, element: ViewElement) -> View:
         view = self._roots[element.id] = View(self, element)
         if element.main:
-            self._main = view
+            self.main = view
         return view
 
     def _join_roots(self, seen: tuple[ViewElement, ...]) -> None:
         # live_socket.ts joinRootViews: also for a sticky view that a patch brought
         for element in seen:
             if element.parent is None and element.session and element.id not in self._roots:
-                view = self._new_root(element)
+                view = self.new_root(element)
                 view.href = "" if element.sticky else self._tab.location
                 self._socket.join(view.channel, self._tab.now)
 
-    def _destroy(self, view: View) -> None:
+    def destroy(self, view: View) -> None:
         for each in view.descendants():
             each.destroyed = True
             self._socket.leave(each.channel)
 
     def _destroy_children(self, view: View) -> None:
         for child in tuple(view.children.values()):
-            self._destroy(child)
+            self.destroy(child)
         view.children.clear()
 
     def _views(self) -> list[View]:

@@ -10,6 +10,7 @@ from lvdeploy.wire.phoenix import message as frames
 from lvdeploy.wire.phoenix.bindings import JavaScript, PushEvent, Recoveries
 from lvdeploy.wire.phoenix.channel import Channel
 from lvdeploy.wire.phoenix.javascript import sends_null_flash, tells_sticky
+from lvdeploy.wire.phoenix.navigation import Navigation
 from lvdeploy.wire.phoenix.page import Page, ViewElement
 from lvdeploy.wire.phoenix.recovery import Snapshot
 from lvdeploy.wire.phoenix.rendered import Extracted, MalformedDiff, Rendered
@@ -33,7 +34,7 @@ class Document(Protocol):
     def javascript(self) -> JavaScript: ...
 
     @property
-    def pending_link(self) -> str | None: ...
+    def navigation(self) -> Navigation: ...
 
     def absolute(self, href: str) -> str: ...
 
@@ -47,10 +48,6 @@ class Document(Protocol):
 
     def patched(self, view: View, now: float) -> None:
         """Look after the children of a view whose content may have changed."""
-        ...
-
-    def went(self, href: str) -> None:
-        """Show another address: history.pushState after a patch."""
         ...
 
 
@@ -129,7 +126,6 @@ class View:
 
     def joined(self, response: dict[str, Any], now: float) -> None:
         """Take in the join's reply; with forms to recover, the page changes only after the last is answered."""
-        document = self._document
         try:
             rendered = Rendered(frames.mapping(response.get("rendered")), view_id=self.id)
             if self.root is self:
@@ -151,7 +147,7 @@ class View:
 
     def receive(self, payload: dict[str, Any], now: float) -> Extracted | None:
         """Merge a diff, or keep it until the join or the navigation under way is complete."""
-        if self.join_pending or self.rendered is None or (self._document.pending_link and self.root.is_main):
+        if self.join_pending or self.rendered is None or (self._document.navigation.pending and self.root.is_main):
             self._buffered.append((self.join_count, payload))
             return None
         try:
@@ -259,7 +255,7 @@ class View:
         live_patch = frames.mapping(self._response.get("live_patch"))
         self._response = {}
         if live_patch:
-            document.went(frames.text(live_patch.get("to")))
+            document.navigation.went(frames.text(live_patch.get("to")))
         if recovering is not None and (self.root is self or recovering.events or recovering.skipped):
             forms = [form for form, _ in recovering.events]
             took = now - self._rejoined_at

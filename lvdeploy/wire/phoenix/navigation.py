@@ -1,0 +1,146 @@
+"""Where a page goes: live patches, live navigation and redirects, as live_socket.ts and view.ts do them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lvdeploy.wire.phoenix import message as frames
+from lvdeploy.wire.phoenix.bindings import JavaScript
+from lvdeploy.wire.phoenix.endpoint import Endpoint
+from lvdeploy.wire.session import Effect, Headers
+
+if TYPE_CHECKING:
+    from lvdeploy.wire.phoenix.live_socket import LiveSocket
+    from lvdeploy.wire.phoenix.view import Sent, View
+
+FLASH_COOKIE = "__phoenix_flash__"
+
+
+class Tab(Protocol):
+    """The browser tab around a page: what outlives a page load, and what starts one."""
+
+    @property
+    def now(self) -> float: ...
+
+    @property
+    def effects(self) -> list[Effect]: ...
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    location: str
+
+    def upgrade_headers(self) -> Headers: ...
+
+    def navigate(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
+        """Leave the page and load another."""
+        ...
+
+    def reload_later(self, url: str, reason: str, *, javascript: JavaScript) -> None:
+        """Load a page after the jitter, and count it in the path's local storage."""
+        ...
+
+    def joined(self) -> None:
+        """Forget the consecutive reloads: a join succeeded."""
+        ...
+
+    def set_cookie(self, name: str, value: str) -> None:
+        """Set a short-lived cookie for the next page load."""
+        ...
+
+
+class Navigation:
+    """
+    The address of a page and where it is about to go.
+
+    ``pending`` is the link a live navigation or patch under way leads to; only the last one begun commits.
+    """
+
+    __slots__ = ("_live", "_ref", "_tab", "pending")
+
+    def __init__(self, live: LiveSocket, tab: Tab) -> None:
+        self._live = live
+        self._tab = tab
+        self._ref = 0
+        self.pending: str | None = None
+
+    def navigate(self, href: str, *, flash: str | None) -> None:
+        """Go there without a page load where that can be done."""
+        # live_socket.ts historyRedirect
+        if not self._live.socket.is_connected or self._live.main is None or not self._tab.endpoint.is_ours(href):
+            self.set_flash(flash)
+            self._tab.navigate(href, "link")
+        else:
+            self.replace_main(href, flash=flash)
+
+    def patch(self, href: str) -> None:
+        """Ask the view for another address of its own."""
+        main = self._live.main
+        if self.pending == href:
+            return
+        if main is None or not self._live.socket.is_connected:
+            self._tab.navigate(href, "link")
+        elif not self._live.socket.can_push(main.channel):
+            self._tab.navigate(self._tab.location, "failed_patch")
+        else:
+            self._ref += 1
+            self.pending = href
+            main.push_patch(href, self._tab.now, link_ref=self._ref)
+
+    def patch_answered(self, view: View, sent: Sent, response: dict[str, Any]) -> None:
+        """Take in the ok reply to a patch: done, or the address is another view's."""
+        if response.get("link_redirect"):
+            if self._ref == sent.link_ref:
+                self.replace_main(sent.href, flash=None)
+            return
+        if frames.REDIRECT in response or self._ref != sent.link_ref:
+            return
+        view.href = sent.href
+        self.went(sent.href)
+        self._release()
+
+    def server_patched(self, view: View, to: Mapping[str, Any]) -> None:
+        """Take in the server's push_patch: the address changes, nothing is sent."""
+        href = frames.text(to.get("to"))
+        view.href = self._live.absolute(href)
+        self.went(href)
+        self._release()
+
+    def redirect(self, to: Mapping[str, Any], reason: str) -> None:
+        """Load the page a server's redirect names."""
+        self.set_flash(to.get("flash"))
+        self._tab.navigate(self._live.absolute(frames.text(to.get("to"))), reason)
+
+    def live_redirect(self, to: Mapping[str, Any]) -> None:
+        """Go where a server's push_navigate names."""
+        flash = to.get("flash")
+        self.navigate(self._live.absolute(frames.text(to.get("to"))), flash=flash if isinstance(flash, str) else None)
+
+    def replace_main(self, href: str, *, flash: str | None) -> None:
+        """Leave the main view and join another in its element, on its topic and with its tokens."""
+        old = self._live.main
+        if old is None:
+            return
+        self._ref += 1
+        self.pending = href
+        self._live.destroy(old)
+        self._live.page.forget(old.id)
+        view = self._live.new_root(old.element)
+        view.is_redirect, view.href, view.referer, view.flash = True, href, self._tab.location, flash
+        self._live.socket.join(view.channel, self._tab.now)
+
+    def went(self, href: str) -> None:
+        """Show another address: history.pushState."""
+        self._ref += 1
+        self.pending = None
+        self._live.page.url = self._tab.location = self._live.absolute(href)
+
+    def set_flash(self, flash: object) -> None:
+        """Leave a flash for the next page load, if there is one."""
+        if isinstance(flash, str) and flash:
+            self._tab.set_cookie(FLASH_COOKIE, flash)
+
+    def _release(self) -> None:
+        if self._live.main is not None and not self._live.main.join_pending:
+            self._live.main.release(self._tab.now)

@@ -10,6 +10,7 @@ from lvdeploy.model import Kind
 from lvdeploy.wire.phoenix import LiveView
 from lvdeploy.wire.session import (
     Action,
+    Change,
     Close,
     Dial,
     Effect,
@@ -163,3 +164,16 @@ class Peer:
                     self.closes.append(effect)
                 case Observe():
                     self.observed.append(effect)
+
+
+def typed() -> Peer:
+    """Return a page in whose form somebody typed, acknowledged."""
+    peer = Peer().joined().act(Change("#f", {"u[name]": "Ann"}))
+    return peer.reply(peer.last("event"))
+
+
+def reconnected(peer: Peer) -> Peer:
+    """Return it on a new connection, its join sent."""
+    peer.lose()
+    peer.wake()
+    return peer.open()

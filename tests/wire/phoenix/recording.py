@@ -89,11 +89,8 @@ def read(folder: Path) -> Recording:
 def _loads(folder: Path, entries: list[dict[str, Any]]) -> list[Load]:
     requests = [_at(each) for each in entries if each.get("event") == "http_request" and each.get("nav")]
     answers = [each for each in entries if each.get("event") == "http_response"]
-    typed = [
-        _at(each)
-        for each in entries
-        if each.get("event") == "goto" or (each.get("event") == "action" and each["label"].startswith(("goto", "reload")))
-    ]
+    deeds = [each for each in entries if each.get("event") in ("goto", "action")]
+    typed = [_at(each) for each in deeds if each.get("label", "goto").startswith(("goto", "reload"))]
     by_user = {min(request for request in requests if request >= at) for at in typed}
     return [
         Load(

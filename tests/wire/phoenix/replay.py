@@ -138,7 +138,8 @@ class Replay:
                     self._check(len(self._sent) - 1)
                 case Close():
                     self._closed_by_client = True
-                    self._finish_connection()
+                    # what the browser sent before it closed the socket itself went out in the same breath
+                    self._finish_connection(within=LEEWAY)
 
     def _fetched(self, fetch: Fetch) -> None:
         if not self._loads:
@@ -223,13 +224,13 @@ class Replay:
         if abs(theirs.at - at) > LEEWAY:
             raise Differs(f"the client sent at {at:.3f} what the browser sent at {theirs.at:.3f}: {ours}")
 
-    def _finish_connection(self) -> None:
+    def _finish_connection(self, *, within: float = -LEEWAY) -> None:
         attempt = self._current
         if attempt is None:
             return
         self._current = None
         missing = [each for each in attempt.frames if each.sent][len(self._sent) :]
-        missing = [each for each in missing if each.at < min(self._now, self._recording.ended_at) - LEEWAY]
+        missing = [each for each in missing if each.at < min(self._now + within, self._recording.ended_at)]
         if missing:
             raise Differs(f"the client never sent {missing[0].message}")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lvdeploy.wire.phoenix import LiveView
+from lvdeploy.wire.phoenix import LiveView, socket
 from lvdeploy.wire.session import Action, Effect, Input, Received, Send
 from tests.wire.phoenix.recording import RECORDED, names, read
 from tests.wire.phoenix.replay import Differs, Replay
@@ -120,11 +120,10 @@ def test_wrong_frame_turns_the_replay_red(name: str, alter: Alter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wait"), [("f-crash", "rejoin_after"), ("b-dashboard", "reconnect_after"), ("e-refused", "reconnect_after")]
+    ("name", "wait"),
+    [("f-crash", "rejoin_after"), ("b-dashboard", "reconnect_after"), ("e-refused", "reconnect_after")],
 )
 def test_late_client_turns_the_replay_red(name: str, wait: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lvdeploy.wire.phoenix import socket
-
     on_time = getattr(socket, wait)
     monkeypatch.setattr(socket, wait, lambda tries: on_time(tries) + 0.5)
     with pytest.raises(Differs):

@@ -102,10 +102,10 @@ def _fates(state_class: StateClass, count: StateCount) -> str:
 def _requests(http: Requests) -> Iterator[str]:
     if not http.requests:
         return
-    writes = ""
+    yield f"{http.failed} of {http.requests} failed; latency {_times(http.latency)}"
     if http.acknowledged:
-        writes = f"; {'?' if http.found is None else http.found} writes found, {http.acknowledged} were acknowledged"
-    yield f"{http.failed} of {http.requests} failed; latency {_times(http.latency)}{writes}"
+        found = "?" if http.found is None else http.found
+        yield f"{http.acknowledged} writes acknowledged, {found} found"
 
 
 def _times(gap: Gap) -> str:

@@ -18,8 +18,8 @@ def test_a_good_run_on_one_screen():
         "  why       lost during drain web-1 ×4",
         "  state     form      3 kept, 0 lost",
         "            memory    1 lost as it must be (the control)",
-        "  requests  0 of 2 failed; latency p50 10 ms, p95 10 ms, p99 10 ms, longest 10 ms; 1 writes found, "
-        "1 were acknowledged",
+        "  requests  0 of 2 failed; latency p50 10 ms, p95 10 ms, p99 10 ms, longest 10 ms",
+        "            1 writes acknowledged, 1 found",
         "  checks    limits 15 kept",
     )
 

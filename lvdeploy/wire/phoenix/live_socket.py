@@ -201,11 +201,19 @@ class LiveSocket:
             self.observe(Kind.UNANSWERED, event=name, reason="not connected")
 
     def push_as_hook(self, event: str, value: Mapping[str, object], target: str | None) -> None:
+        """Push an event as a hook does; ``target`` selects a component's root element. Raises ``CannotAct``."""
         if self.main is None:
             raise CannotAct("the page has no LiveView")
-        del target
-        payload = {"type": "hook", "event": event, "value": dict(value)}
+        payload: dict[str, object] = {"type": "hook", "event": event, "value": dict(value)}
+        if target is not None:
+            payload["cid"] = self._component(target)
         self._push(PushEvent(self.main.id, payload))
+
+    def _component(self, selector: str) -> int:
+        cids = {each.attributes.get("data-phx-component", "") for each in self._page.find(selector)}
+        if len(cids) != 1 or not (cid := cids.pop()).isdecimal():
+            raise CannotAct(f"{selector!r} is not one component's element")
+        return int(cid)
 
     def _view(self, name: str) -> View | None:
         return next((view for view in self._views() if view.id == name), None)

@@ -323,13 +323,21 @@ class LiveView:
                 live.do(page.click(selector, javascript=javascript))
             case Submit(form, submitter):
                 live.do(page.submit(form, submitter, javascript=javascript))
-            case Change(form, values):
-                for name, value in values.items():
-                    outcome = page.change(form, name, value, javascript=live.javascript)
-                    if outcome is not None:
-                        live.push_or_drop(outcome)
+            case Change():
+                self._change(live, action)
             case Push(event, value, target):
                 live.push_as_hook(event, value, target)
+
+    def _change(self, live: LiveSocket, change: Change) -> None:
+        for name in change.values:
+            quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+            if not live.page.find(f'[name="{quoted}"]'):
+                # said before the first value is set: an action that cannot be done changes nothing
+                raise CannotAct(f"the page has no input {name!r}")
+        for name, value in change.values.items():
+            event = live.page.change(change.form, name, value, javascript=live.javascript)
+            if event is not None:
+                live.push_or_drop(event)
 
     def _observe(self, kind: Kind, value: float | None = None, /, **detail: object) -> None:
         self.effects.append(Observe(kind, value, detail))

@@ -201,3 +201,19 @@ def test_malformed_diff_is_a_crash_of_the_view_not_of_the_client() -> None:
     peer = Peer().joined().push("diff", {"c": 1, "0": {"s": 7}})
     assert peer.seen(Kind.CRASHED)[0]["reason"].startswith("malformed")
     assert peer.push("diff", {"0": "next"}).client.look("i")[0].text == "next"
+
+
+def test_hook_can_target_a_component() -> None:
+    rendered = {"0": 1, "s": ["<p>", "</p>"], "c": {"1": {"s": ['<div id="box">x</div>'], "r": 1}}}
+    peer = Peer().joined(rendered=rendered).act(Push("tick", {}, target="#box"))
+    assert peer.last("event")[4] == {"type": "hook", "event": "tick", "value": {}, "cid": 1}
+    with pytest.raises(CannotAct, match="component"):
+        peer.act(Push("tick", {}, target="p"))
+
+
+def test_change_of_an_input_that_is_not_there_changes_nothing() -> None:
+    peer = Peer().joined()
+    with pytest.raises(CannotAct, match="u\\[age\\]"):
+        peer.act(Change("#f", {"u[name]": "Ann", "u[age]": "7"}))
+    assert peer.events() == ["phx_join"]
+    assert peer.client.look("#f input")[0].value == ""

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
+from pyview.csrf import generate_csrf_token
+from pyview.session import serialize_session
 from websockets.exceptions import InvalidStatus
 
-from lvdeploy.demo.phoenix_manners import PhoenixManners
+from lvdeploy.demo.phoenix_manners import PhoenixManners, Socket
 from lvdeploy.demo.sockets import Sockets
 from tests.demo.browser import Browser, View, run
 from tests.demo.conftest import Launch
@@ -19,6 +21,7 @@ from tests.demo.instance import SECRET, Instance
 
 pytestmark = pytest.mark.real
 
+Send = Callable[[dict[str, object]], Awaitable[None]]
 STALE = {"response": {"reason": "stale"}, "status": "error"}
 
 
@@ -255,3 +258,37 @@ def test_a_socket_that_says_nothing_ends_with_1002(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("lvdeploy.demo.phoenix_manners._IDLE", 0.01)
     asyncio.run(live())
     assert sent == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1002}]
+
+
+def test_the_close_frame_leaves_after_the_view_has_ended():
+    order: list[str] = []
+
+    async def view(scope: object, receive: Callable[[], Awaitable[dict[str, str]]], send: Send) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            if "text" in message:
+                await send({"type": "websocket.send", "text": json.dumps(["4", "4", "lv:x", "phx_reply", {}])})
+        for _ in range(10):
+            await asyncio.sleep(0)
+        order.append("saved")
+
+    async def live() -> None:
+        incoming: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        joined = asyncio.Event()
+
+        async def send(message: dict[str, object]) -> None:
+            order.append(str(message["type"]))
+            joined.set()
+
+        payload = {
+            "url": "/", "session": serialize_session({}), "params": {"_csrf_token": generate_csrf_token("lv:x")},
+        }
+        incoming.put_nowait({"type": "websocket.receive", "text": json.dumps(["4", "4", "lv:x", "phx_join", payload])})
+        socket = Socket(view, {}, receive=incoming.get, send=send, routed=lambda path: True, trusted=True)
+        serving = asyncio.create_task(socket.run(understood=True))
+        await joined.wait()
+        await socket.close(1012)
+        incoming.put_nowait({"type": "websocket.disconnect"})
+        await serving
+
+    asyncio.run(live())
+    assert order == ["websocket.send", "saved", "websocket.close"]

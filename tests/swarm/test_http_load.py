@@ -182,8 +182,9 @@ def test_a_service_that_hangs_is_asked_all_the_same(tmp_path: Path):
 
     seen = of(load(respond, tmp_path, enough=30, timeout=0.2), Kind.REQUEST)
     release.set()
-    assert all("no answer within 0.2 s" in str(each.detail["error"]) for each in seen)
-    assert all(each.value is not None and each.value >= 0.2 for each in seen)
+    assert {each.detail["error"] for each in seen} == {"no answer within 0.2 s"}
+    # a loop's timers count in its own cached milliseconds, so not quite 0.2
+    assert all(each.value is not None and each.value > 0.15 for each in seen)
 
 
 @pytest.mark.real

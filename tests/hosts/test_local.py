@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from tests.real import ending_everything_in, eventually, is_running
 
 pytestmark = pytest.mark.real
 
-SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
+SLEEPER = ["sleep", "600"]
 
 
 @pytest.fixture(autouse=True)
@@ -146,14 +147,18 @@ def test_spawned_command_is_detached(tmp_path: Path) -> None:
     assert log.read_text().splitlines() == ["True True ''", f"/dev/null {log} {log}"]
 
 
-def test_spawned_command_holds_no_descriptor_of_lvdeploy(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
+@pytest.mark.parametrize("at_least", [3, 200])
+def test_spawned_command_holds_no_descriptor_of_lvdeploy(tmp_path: Path, at_least: int) -> None:
+    """A lock or a pipe that lvdeploy was given by its caller would be held for as long as the instance lives."""
+    reading, first = os.pipe()
+    writing = fcntl.fcntl(first, fcntl.F_DUPFD, at_least)
+    os.close(first)
     os.set_inheritable(writing, True)
     try:
         asyncio.run(spawn(tmp_path, SLEEPER))
         os.close(writing)
 
-        assert os.read(reading, 1) == b"", "the pipe's end is still held by somebody"
+        assert os.read(reading, 1) == b""
     finally:
         os.close(reading)
 
@@ -217,10 +222,11 @@ def test_environment_goes_into_no_argv_and_no_record(tmp_path: Path) -> None:
     assert "s3cr3t" not in (tmp_path / "web-1.json").read_text()
 
 
-def test_nothing_in_the_commands_directory_is_imported_on_the_way(tmp_path: Path) -> None:
+def test_nothing_is_imported_by_mistake_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    record = asyncio.run(spawn(tmp_path, SLEEPER, directory=tmp_path, environment={"PYTHONPATH": str(tmp_path)}))
+    record = asyncio.run(spawn(tmp_path, SLEEPER, directory=tmp_path))
 
     assert is_running(record.pid)
 

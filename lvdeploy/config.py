@@ -29,6 +29,7 @@ from lvdeploy.health import HealthSettings
 from lvdeploy.instances import INSTANCES
 from lvdeploy.instances.drain import DrainSettings
 from lvdeploy.measure.limits import Limits
+from lvdeploy.measure.proof import ProofLimits
 from lvdeploy.model import Slot
 from lvdeploy.rollout.intent import Sessions
 from lvdeploy.scenario.steps import Scenario
@@ -229,6 +230,7 @@ class VerifySettings(Settings):
     connect_to: Address | None = None
     ca: Location | None = None
     on_inconclusive: Literal["keep", "rollback"] = "keep"
+    prove: ProofLimits = ProofLimits()
     limits: Limits = Limits()
     http: HttpSettings = HttpSettings()
 

@@ -21,6 +21,7 @@ from lvdeploy.cli.assemble import assemble
 from lvdeploy.cli.console import Console
 from lvdeploy.cli.fleet import bring_up, take_down
 from lvdeploy.cli.rollout import Order, Rollout, begin, forward
+from lvdeploy.demo.settings import Break
 from lvdeploy.errors import ExitCode, LvdeployError, Refused
 
 OLD, NEW = "1.0", "2.0"
@@ -32,10 +33,12 @@ PORTS = {"DEMO_PORT": 8080, "DEMO_API_PORT": 8079, **{f"DEMO_WEB_{n}": 4000 + n 
 @click.option("--clients", type=click.IntRange(1, 5000), default=200, show_default=True, help="Synthetic users.")
 @click.option("--seed", type=int, help="Of everything random; it is printed in the report.")
 @click.option("--report", "reports", type=options.ReportTarget(), multiple=True, help="Write a report. Repeatable.")
+@click.option("--break", "breakage", type=click.Choice([each.value for each in Break]),
+              help="Deploy a version 2.0 that is bad in this way.")
 @click.option("--plain", is_flag=True, help="One line per event, also on a terminal.")
 @click.option("--keep", is_flag=True, help="Leave everything running, and say how to go on with it.")
 def demo(
-    strategy: str, clients: int, seed: int | None, reports: tuple[tuple[str, Path], ...],
+    strategy: str, clients: int, seed: int | None, reports: tuple[tuple[str, Path], ...], breakage: str | None,
     plain: bool, keep: bool,  # noqa: FBT001  click's way
 ) -> int:
     """Roll a LiveView application from 1.0 to 2.0 behind a real Traefik, under synthetic users."""
@@ -44,7 +47,8 @@ def demo(
     directory = Path(tempfile.mkdtemp(prefix="lvdeploy-demo-"))
     with ExitStack() as stack:
         file = _deployment_file(stack)
-        code = options.run(_demo(file, directory, order, Console.for_terminal(plain=plain), keep=keep))
+        environment = surroundings(directory, breakage=breakage)
+        code = options.run(_demo(file, environment, order, Console.for_terminal(plain=plain), keep=keep))
     if code == ExitCode.OK and not keep:
         shutil.rmtree(directory)
     else:
@@ -52,8 +56,7 @@ def demo(
     return code
 
 
-async def _demo(file: Path, directory: Path, order: Order, console: Console, *, keep: bool) -> int:
-    environment = surroundings(directory)
+async def _demo(file: Path, environment: dict[str, str], order: Order, console: Console, *, keep: bool) -> int:
     with console:
         await _with(file, environment, Order("up", to=OLD, verify=False), console, bring_up)
         try:
@@ -79,11 +82,12 @@ async def _with(file: Path, environment: Mapping[str, str], order: Order, consol
     return code
 
 
-def surroundings(directory: Path) -> dict[str, str]:
-    """Return the demo's environment: secrets of its own, free ports, and a place for its state."""
+def surroundings(directory: Path, *, breakage: str | None = None) -> dict[str, str]:
+    """Return the demo's environment: secrets of its own, free ports, a place for its state, what is bad in 2.0."""
     return {
         **os.environ,
         "DEMO_SECRET": secrets.token_hex(32), "DEMO_TOKEN": secrets.token_hex(16), "DEMO_STATE": str(directory),
+        "DEMO_BREAK": f"{NEW}:{breakage}" if breakage else "", "DEMO_HEALTHY_DEADLINE": "10s",
         "PYTHON": sys.executable, **{name: str(port) for name, port in free_ports(PORTS).items()},
     }
 

@@ -14,6 +14,7 @@ from lvdeploy import __version__, report
 from lvdeploy.cli.assemble import Workshop
 from lvdeploy.cli.console import Console
 from lvdeploy.cli.population import load_order, swarm_order
+from lvdeploy.cli.proving import Prover
 from lvdeploy.cli.watching import Watching
 from lvdeploy.errors import ConfigurationError, ExitCode, LvdeployError, Refused
 from lvdeploy.measure.checkers import check, overall
@@ -61,6 +62,7 @@ class Rollout:
     interruption: Interruption = field(default_factory=Interruption)
     events: list[Event] = field(default_factory=list)
     prediction: Prediction | None = None
+    prover: Prover | None = None
 
 
 def begin(shop: Workshop, order: Order, console: Console) -> Rollout:
@@ -107,6 +109,7 @@ def intent_of(run: Rollout, *, target: Version, previous: Version | None) -> Int
         replicas=deployment.service.replicas, max_surge=deployment.rolling.max_surge,
         max_unavailable=deployment.rolling.max_unavailable, sessions=deployment.rolling.sessions,
         drains=deployment.drain.close != "signal", affinity=run.shop.affinity,
+        prove=run.order.verify and bool(deployment.verify.scenarios) and previous is not None,
     )
 
 
@@ -167,16 +170,21 @@ async def _watched(run: Rollout, intent: Intent) -> int:
     swarm = await _clients(run, intent)
     pulse = run.shop.managed.alive if run.shop.managed is not None else None
     verify = run.shop.deployment.verify
+    prover = Prover(
+        run.shop.deployment, state=run.shop.state, run=intent.run, seed=run.seed, origin=run.origin,
+        clock=run.shop.clock,
+    )
     watch = Watching(
         clock=run.shop.clock, pulse=pulse, swarm=swarm, tally=run.tally, limits=verify.limits, settle=verify.settle,
-        back=intent.direction is Direction.BACK,
+        back=intent.direction is Direction.BACK, prover=prover if run.order.verify else None,
     )
+    run.prover = prover if run.order.verify else None
     looking = asyncio.create_task(watch.look())
     try:
         result = await engine_of(run, watch, intent).run(intent)
-    except LvdeployError:
+    except LvdeployError as error:
         await _stopped(swarm)
-        _write_reports(run, intent, ExitCode.NEEDS_A_PERSON)
+        _write_reports(run, intent, ExitCode.NEEDS_A_PERSON, reason=error.message)
         raise
     finally:
         looking.cancel()
@@ -247,7 +255,7 @@ def _conclude(run: Rollout, result: Result) -> int:
             intent.run, outcome=result.exit_code.name, exit_code=result.exit_code, reason=result.reason,
             at=run.shop.clock.wall(),
         )
-    document = _write_reports(run, intent, result.exit_code, result.verdicts)
+    document = _write_reports(run, intent, result.exit_code, verdicts=result.verdicts, reason=result.reason)
     if intent.previous is not None:
         run.console.summary(document)
     run.console.last(_last_line(run, result))
@@ -273,16 +281,18 @@ def _last_line(run: Rollout, result: Result) -> str:
 
 
 def _write_reports(
-    run: Rollout, intent: Intent, exit_code: ExitCode, verdicts: tuple[Verdict, ...] = ()
+    run: Rollout, intent: Intent, exit_code: ExitCode, *, reason: str, verdicts: tuple[Verdict, ...] = ()
 ) -> Run:
-    document = report_of(run, intent, exit_code, verdicts)
+    document = report_of(run, intent, exit_code, reason=reason, verdicts=verdicts)
     for kind, path in run.order.reports:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(report.write(kind, document))
     return document
 
 
-def report_of(run: Rollout, intent: Intent, exit_code: ExitCode, verdicts: tuple[Verdict, ...] = ()) -> Run:
+def report_of(
+    run: Rollout, intent: Intent, exit_code: ExitCode, *, reason: str, verdicts: tuple[Verdict, ...] = ()
+) -> Run:
     """Return everything there is to tell of a run."""
     deployment = run.shop.deployment
     checks = verdicts or (check(run.tally, deployment.verify.limits) if run.tally.sessions else ())
@@ -291,11 +301,11 @@ def report_of(run: Rollout, intent: Intent, exit_code: ExitCode, verdicts: tuple
     return Run(
         id=intent.run, command=run.order.command, service=run.shop.service, from_version=intent.previous or "",
         to_version=intent.target, started=run.started, ended=run.shop.clock.wall(), exit_code=exit_code,
-        verdict=overall(checks) if checks else None, lvdeploy=__version__, seed=run.seed,
+        verdict=overall(checks) if checks else None, reason=reason, lvdeploy=__version__, seed=run.seed,
         clients=clients_of(run.tally, predicted=predicted), state=run.tally.state, http=requests_of(run.tally),
         balancer=Balancer(driver=deployment.balancer.driver, changes=len(changed)),
         steps=run.shop.journal.steps(intent.run), events=tuple(run.events), checks=checks,
-        disruptions=run.tally.disruptions,
+        disruptions=run.tally.disruptions, proofs=tuple(run.prover.proofs) if run.prover else (),
     )
 
 

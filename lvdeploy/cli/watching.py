@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from lvdeploy.cli.proving import Prover
 from lvdeploy.clock import Clock
 from lvdeploy.measure.checkers import already_failed, check
 from lvdeploy.measure.limits import Limits
@@ -29,7 +30,7 @@ class Watching:
 
     def __init__(
         self, *, clock: Clock, pulse: Pulse | None, swarm: Swarm | None, tally: Tally, limits: Limits, settle: float,
-        back: bool = False,
+        back: bool = False, prover: Prover | None = None,
     ) -> None:
         self._clock = clock
         self._pulse = pulse
@@ -38,6 +39,7 @@ class Watching:
         self._limits = limits
         self._settle = settle
         self._back = back
+        self._prover = prover
         self._alarm: Alarm | None = None
         self._rung = asyncio.Event()
 
@@ -82,8 +84,12 @@ class Watching:
             self._alarm = None
             self._rung.clear()
 
-    async def prove(self, slot: Slot, version: Version, *, token: str, opened_by: str | None) -> tuple[Verdict, ...]:
-        raise NotImplementedError
+    async def prove(
+        self, slot: Slot, version: Version, *, token: str, opened_by: str | None, old: Version | None
+    ) -> tuple[Verdict, ...]:
+        if self._prover is None:
+            return ()
+        return await self._prover.prove(slot, version, token=token, opened_by=opened_by, old=old)
 
     async def settle(self) -> tuple[Verdict, ...]:
         if self._swarm is None:

@@ -42,11 +42,12 @@ LEAVES_UNJOINED = frozenset({Kind.PAGE_LOADED, Kind.LOST, Kind.CRASHED, Kind.JOI
 class Client:
     """One session with what it has open: no task, timer or queue of its own."""
 
-    __slots__ = ("connection", "fetches", "joined", "name", "over", "refusal", "session")
+    __slots__ = ("connection", "fetches", "headers", "joined", "name", "over", "refusal", "session")
 
     def __init__(self, name: str, session: Session) -> None:
         self.name = name
         self.session = session
+        self.headers: Headers = ()
         self.connection: Connection | None = None
         self.refusal: asyncio.Handle | None = None
         self.fetches: set[asyncio.Task[None]] = set()
@@ -103,6 +104,20 @@ class Pump:
             raise ValueError(f"there is a client {name} already")
         client = self._clients[name] = Client(name, session)
         self._step(client, session.begin)
+
+    def lose(self, name: str, *, code: int, headers: Headers = ()) -> None:
+        """
+        Take a client's connection away as if the server had closed it; ``headers`` go with all it sends from now on.
+
+        Nothing happens where it has no connection or is gone.
+        """
+        client = self._clients.get(name)
+        if client is None or client.over or client.connection is None:
+            return
+        client.headers = headers
+        connection, client.connection = client.connection, None
+        connection.abandon(GOING_AWAY, "")
+        self._hand_in(client, Lost(code))
 
     def stop(self, name: str) -> None:
         """End a client as a browser whose tab is closed: politely, and at once."""
@@ -208,7 +223,8 @@ class Pump:
         self._close(client, GOING_AWAY, "")
         try:
             target = self._route.target(dial.url)
-            connection = Connection(dial.url, self._with_defaults(dial.headers), owner=self, buffer=self._buffer)
+            headers = self._with_defaults(client, dial.headers)
+            connection = Connection(dial.url, headers, owner=self, buffer=self._buffer)
         except (Outside, ValueError) as error:
             refused = Refused(None, str(error))
             # not at once: a session's turn ends before its next one begins
@@ -220,7 +236,7 @@ class Pump:
         self._dialer.dial(connection, target)
 
     def _fetch(self, client: Client, fetch: Fetch) -> None:
-        asked = Fetch(fetch.number, fetch.url, fetch.method, self._with_defaults(fetch.headers), fetch.body)
+        asked = Fetch(fetch.number, fetch.url, fetch.method, self._with_defaults(client, fetch.headers), fetch.body)
         task = asyncio.get_running_loop().create_task(self._exchange(client, asked))
         client.fetches.add(task)
         task.add_done_callback(client.fetches.discard)
@@ -237,9 +253,12 @@ class Pump:
         if connection is not None:
             connection.abandon(code, reason)
 
-    def _with_defaults(self, headers: Headers) -> Headers:
-        present = {name.lower() for name, _ in headers}
-        return (*headers, *(line for line in self._headers if line[0].lower() not in present))
+    def _with_defaults(self, client: Client, headers: Headers) -> Headers:
+        lines = list(headers)
+        for defaults in (client.headers, self._headers):
+            present = {name.lower() for name, _ in lines}
+            lines += [line for line in defaults if line[0].lower() not in present]
+        return tuple(lines)
 
     # The end of a client
 

@@ -8,8 +8,9 @@ import os
 import sqlite3
 import sys
 
-from lvdeploy.demo.settings import SettingsError, from_environment
+from lvdeploy.demo.settings import Break, SettingsError, from_environment
 from lvdeploy.demo.sockets import Sockets
+from lvdeploy.demo.wrong_hook import stop_a_neighbour
 
 
 def main() -> int:
@@ -23,6 +24,8 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"lvdeploy.demo: {error}\n")
         return 2
+    if settings.breakage is Break.ORDER:
+        stop_a_neighbour(os.environ)
     os.environ["PYVIEW_SECRET"] = settings.secret
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     # pyview logs a traceback for every crash of a view; the channel logs it in one line.

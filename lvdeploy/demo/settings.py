@@ -16,7 +16,7 @@ class Break(StrEnum):
 
     mount: every connected mount raises, pages still answer 200. health: never becomes healthy. form: the
     long form's phx-change has another name. form-id: its id has. secret: signs with another secret.
-    slow: every connected mount takes seconds.
+    slow: every connected mount takes seconds. order: its start stops an instance that still has users.
     """
 
     MOUNT = "mount"
@@ -25,6 +25,7 @@ class Break(StrEnum):
     FORM_ID = "form-id"
     SECRET = "secret"
     SLOW = "slow"
+    ORDER = "order"
 
 
 class SettingsError(Exception):

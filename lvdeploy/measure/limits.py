@@ -30,4 +30,4 @@ class Limits(Settings):
     expectations_unmet: int | None = Field(default=0, ge=0)
     scenarios_stuck: int | None = Field(default=0, ge=0)
     version_skew: int | None = Field(default=None, ge=0)
-    generator_lag: Duration | None = Field(default=1.0, gt=0)
+    generator_lag: Duration | None = Field(default=5.0, gt=0)

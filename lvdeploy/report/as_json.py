@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from lvdeploy.measure.disruption import Disruption
 from lvdeploy.measure.tally import Gap
+from lvdeploy.model import Verdict
 from lvdeploy.report.masking import mask
 from lvdeploy.report.run import Clients, Requests, Run, finite
 
@@ -36,8 +37,19 @@ def _run(run: Run) -> Json:
         "ended": run.ended,
         "exit_code": int(run.exit_code),
         "verdict": None if run.verdict is None else run.verdict.value,
+        "reason": run.reason,
         "lvdeploy": run.lvdeploy,
         "seed": run.seed,
+    }
+
+
+def _check(verdict: Verdict) -> Json:
+    return {
+        "name": verdict.name,
+        "verdict": verdict.outcome.value,
+        "measured": verdict.measured,
+        "limit": verdict.limit,
+        "evidence": verdict.evidence,
     }
 
 
@@ -81,15 +93,16 @@ def _sections(run: Run) -> dict[str, Json]:
                 for each in balancer.shares
             ],
         },
-        "checks": [
+        "checks": [_check(each) for each in run.checks],
+        "proofs": [
             {
-                "name": each.name,
-                "verdict": each.outcome.value,
-                "measured": each.measured,
-                "limit": each.limit,
-                "evidence": each.evidence,
+                "slot": each.slot,
+                "version": each.version,
+                "opened_on": each.old,
+                "clients": each.clients,
+                "checks": [_check(check) for check in each.checks],
             }
-            for each in run.checks
+            for each in run.proofs
         ],
         "disruptions": [_disruption(each) for each in run.disruptions],
     }

@@ -17,7 +17,7 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def as_junit(run: Run) -> str:
     """Return the document; an inconclusive check is a skipped case with its reason."""
-    cases = [_rollout_case(run), *(_case(run, each) for each in run.checks)]
+    cases = [_rollout_case(run), *(_case(run, each, "checks") for each in run.checks), *_proof_cases(run)]
     suite = ET.Element("testsuite", {"name": _text(f"lvdeploy {run.command} {run.service}"), **_counts(run, cases)})
     suite.set("timestamp", datetime.fromtimestamp(run.started, UTC).isoformat(timespec="seconds"))
     suite.append(_properties(run))
@@ -56,7 +56,8 @@ def _rollout_case(run: Run) -> ET.Element:
         ET.SubElement(case, "skipped", {"message": "inconclusive, or waiting for a decision"})
     elif run.exit_code != ExitCode.OK:
         bad = [each for each in run.steps if each.outcome and each.outcome not in ("done", "ok")]
-        told = "\n".join(f"{each.name} {each.subject}: {each.outcome} {each.detail}".strip() for each in bad)
+        reason = [run.reason] if run.reason else []
+        told = "\n".join(reason + [f"{each.name} {each.subject}: {each.outcome} {each.detail}".strip() for each in bad])
         message = f"exit code {int(run.exit_code)}"
         ET.SubElement(case, "failure", {"message": message, "type": "exit_code"}).text = _text(told or message)
     elif run.verdict is None:
@@ -64,8 +65,12 @@ def _rollout_case(run: Run) -> ET.Element:
     return case
 
 
-def _case(run: Run, verdict: Verdict) -> ET.Element:
-    case = ET.Element("testcase", {"classname": _text(f"lvdeploy.{run.service}.checks"), "name": verdict.name})
+def _proof_cases(run: Run) -> list[ET.Element]:
+    return [_case(run, check, f"proofs.{proof.slot}") for proof in run.proofs for check in proof.checks]
+
+
+def _case(run: Run, verdict: Verdict, group: str) -> ET.Element:
+    case = ET.Element("testcase", {"classname": _text(f"lvdeploy.{run.service}.{group}"), "name": verdict.name})
     case.set("time", "0")
     measured = f"measured {verdict.measured or 'nothing'}, limit {verdict.limit or 'none'}"
     match verdict.outcome:

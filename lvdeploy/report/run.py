@@ -75,12 +75,23 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True)
+class Proven:
+    """The proof of one new instance; ``old`` is where the sessions were opened, ``None``: on the new one itself."""
+
+    slot: str
+    version: str
+    old: str | None
+    clients: int
+    checks: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """
     Everything there is to tell of a run.
 
     ``started`` and ``ended`` are seconds since the epoch, every other time is seconds since the run
-    began. ``verdict`` is ``None`` where nothing was verified.
+    began. ``verdict`` is ``None`` where nothing was verified; ``reason`` says why it did not go well.
     """
 
     id: str
@@ -92,6 +103,7 @@ class Run:
     ended: float
     exit_code: int
     verdict: Outcome | None
+    reason: str
     lvdeploy: str
     seed: int
     clients: Clients
@@ -101,6 +113,7 @@ class Run:
     steps: tuple[StepRecord, ...] = ()
     events: tuple[Event, ...] = ()
     checks: tuple[Verdict, ...] = ()
+    proofs: tuple[Proven, ...] = ()
     disruptions: tuple[Disruption, ...] = ()
 
 

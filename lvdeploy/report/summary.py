@@ -24,6 +24,7 @@ def summary(run: Run) -> tuple[str, ...]:
         ("why", list(_causes(run))),
         ("state", list(_state(run))),
         ("requests", list(_requests(run.http))),
+        ("proofs", list(_proofs(run))),
         ("checks", [_checks(run.checks)]),
     )
     lines = [line for name, texts in sections for line in _section(name, texts)]
@@ -70,6 +71,14 @@ def _clients(clients: Clients) -> Iterator[str]:
         f"close codes {codes}; {clients.full_page_loads} full page loads, "
         f"{clients.transport_downgrades} fell to another transport"
     )
+
+
+def _proofs(run: Run) -> Iterator[str]:
+    for proof in run.proofs:
+        where = f"opened on {proof.old}" if proof.old else "opened on the new version, as no other was left"
+        bad = [each for each in proof.checks if each.outcome is not Outcome.PASS]
+        said = "; ".join(f"{each.name}: {each.evidence}" for each in bad) or f"{len(proof.checks)} checks passed"
+        yield f"{proof.slot} ({proof.version}): {proof.clients} sessions {where}: {said}"
 
 
 def _causes(run: Run) -> Iterator[str]:

@@ -121,7 +121,8 @@ async def _prove(parts: Parts, intent: Intent, fleet: Fleet, step: Prove) -> str
     pins = (new,) if old is None else (new, old)
     await _change(parts, fleet, change.pinned(traffic_after(intent, fleet, step), pins))
     verdicts = await parts.watch.prove(
-        place.slot, instance.version, token=new.token, opened_by=None if old is None else old.token
+        place.slot, instance.version, token=new.token, opened_by=None if old is None else old.token,
+        old=None if old is None else old.version,
     )
     weak = [each for each in verdicts if each.outcome is Outcome.INCONCLUSIVE]
     if reason := failures(verdicts):

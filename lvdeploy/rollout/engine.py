@@ -77,6 +77,7 @@ class Engine:
         self._origin = origin
         self._keep_inconclusive = keep_inconclusive
         self._fleet: Fleet | None = None
+        self._dead: list[Instance] = []
 
     async def preview(self, intent: Intent) -> tuple[Fleet, tuple[Step, ...]]:
         """Return the fleet as it is and every step that remains. Raises ``Refused``."""
@@ -120,6 +121,7 @@ class Engine:
     ) -> Result:
         if intent.direction is Direction.BACK or intent.previous is None:
             return Result(ExitCode.NEEDS_A_PERSON, intent, reason, verdicts, hint)
+        reason = await self._with_the_dead(intent, reason)
         back = intent.turned_back(reason)
         self._parts.journal.turn(back)
         self._parts.watch.turning_back()
@@ -130,6 +132,13 @@ class Engine:
         return Result(
             result.exit_code, back, merged if failed else reason, verdicts or result.verdicts, result.hint or hint
         )
+
+    async def _with_the_dead(self, intent: Intent, reason: str) -> str:
+        """Name who died unasked: where users were hurt, that is the likeliest cause."""
+        with suppress(LvdeployError):
+            await self._observed(intent)
+        dead = "; ".join(_gone(instance) for instance in self._dead)
+        return f"{dead}; {reason}" if dead else reason
 
     async def _reach(self, intent: Intent) -> None:
         planned: Counter[Step] = Counter()
@@ -149,6 +158,7 @@ class Engine:
     async def _observed(self, intent: Intent) -> Fleet:
         fleet = await self.look(intent)
         for instance in vanished(self._fleet, fleet):
+            self._dead.append(instance)
             self._tell("instance_gone", instance.slot, _gone(instance), pid=instance.pid, version=instance.version)
         if self._fleet is None or self._fleet != fleet:
             self._tell("observed", "", "", **told(fleet))

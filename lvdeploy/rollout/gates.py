@@ -58,8 +58,14 @@ class Watch(Protocol):
         """Wait until there is one; cancelled when it is no longer wanted."""
         ...
 
-    async def prove(self, slot: Slot, version: Version, *, token: str, opened_by: str | None) -> tuple[Verdict, ...]:
-        """Let synthetic sessions cross to one server by its pin; ``opened_by`` pins where they are opened."""
+    async def prove(
+        self, slot: Slot, version: Version, *, token: str, opened_by: str | None, old: Version | None
+    ) -> tuple[Verdict, ...]:
+        """
+        Let synthetic sessions cross to one server by its pin.
+
+        ``opened_by`` pins where they are opened, on version ``old``; without it they are opened on the new one.
+        """
         ...
 
     async def settle(self) -> tuple[Verdict, ...]:
@@ -81,8 +87,10 @@ class Nobody:
         await asyncio.Event().wait()
         raise AssertionError("an event that nobody sets")
 
-    async def prove(self, slot: Slot, version: Version, *, token: str, opened_by: str | None) -> tuple[Verdict, ...]:
-        del slot, version, token, opened_by
+    async def prove(
+        self, slot: Slot, version: Version, *, token: str, opened_by: str | None, old: Version | None
+    ) -> tuple[Verdict, ...]:
+        del slot, version, token, opened_by, old
         return ()
 
     async def settle(self) -> tuple[Verdict, ...]:

@@ -55,6 +55,18 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """Each client, as soon as it holds state, loses its connection with ``code`` and comes back by another pin."""
+
+    pin: str = field(repr=False)
+    code: int = 1012
+
+    @property
+    def headers(self) -> Headers:
+        return ((PIN_HEADER, self.pin),)
+
+
+@dataclass(frozen=True, slots=True)
 class SwarmOrder:
     """
     A swarm of clients: client i plays scenario i mod their number.
@@ -70,6 +82,7 @@ class SwarmOrder:
     origin: float
     javascript: WhichJavaScript = "auto"
     pin: str | None = field(default=None, repr=False)
+    crossing: Crossing | None = None
     shards: int | None = None
 
     @property

@@ -14,7 +14,7 @@ from lvdeploy.client import Pump, tls_context
 from lvdeploy.clock import SystemClock
 from lvdeploy.model import Kind, Observation
 from lvdeploy.swarm import child
-from lvdeploy.swarm.order import ShardOrder, SwarmOrder
+from lvdeploy.swarm.order import Crossing, ShardOrder, SwarmOrder
 from lvdeploy.swarm.schedule import Beginning, beginnings
 from lvdeploy.wire.session import Session
 
@@ -38,9 +38,16 @@ async def run(order: ShardOrder, *, emit: child.Emit, stop: asyncio.Event, popul
     """Start the clients one by one, then keep them going until ``stop`` is set."""
     swarm = order.swarm
     now = SystemClock().now
+
+    def crossing(observation: Observation) -> None:
+        emit(observation)
+        if swarm.crossing is not None and observation.kind is Kind.READY:
+            # not at once: the turn in which the client became ready ends first
+            asyncio.get_running_loop().call_soon(_cross, pump, observation.client, swarm.crossing)
+
     pump = Pump(
         now=now,
-        emit=emit,
+        emit=crossing,
         origin=swarm.origin,
         route=swarm.destination.route,
         tls=tls_context(swarm.destination.ca),
@@ -59,6 +66,10 @@ async def run(order: ShardOrder, *, emit: child.Emit, stop: asyncio.Event, popul
     finally:
         lag.cancel()
         await pump.close()
+
+
+def _cross(pump: Pump, client: str, crossing: Crossing) -> None:
+    pump.lose(client, code=crossing.code, headers=crossing.headers)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

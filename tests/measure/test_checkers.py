@@ -213,7 +213,7 @@ def test_acknowledged_writes_must_be_found_once(detail: dict[str, list[str]] | N
 
 
 def test_clients_that_were_late_themselves_make_the_measurement_doubtful():
-    lag = Observation(3.0, "shard-0", Kind.LAG, "", 1.5)
+    lag = Observation(3.0, "shard-0", Kind.LAG, "", 5.5)
     assert verdict("generator_lag", tally_of(good(), lag)).outcome is Outcome.INCONCLUSIVE
 
 

@@ -25,7 +25,7 @@ def told(*extra: Observation) -> Run:
     checks = check(tally, Limits())
     return Run(
         id="r-1", command="rolling", service="demo", from_version="1", to_version="2", started=1_700_000_000.0,
-        ended=1_700_000_041.5, exit_code=0, verdict=overall(checks), lvdeploy="0.1.0", seed=7,
+        ended=1_700_000_041.5, exit_code=0, verdict=overall(checks), reason="", lvdeploy="0.1.0", seed=7,
         clients=clients_of(tally, predicted=1.0), state=tally.state, http=requests_of(tally),
         balancer=Balancer("traefik", 7, 0, (Share(2.0, 3333, 0.31, None),)), steps=STEPS, checks=checks,
         disruptions=tally.disruptions,

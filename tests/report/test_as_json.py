@@ -22,7 +22,10 @@ def test_the_contract_has_these_keys():
     assert report["schema"] == 1
     assert {name: sorted(each) for name, each in report.items() if isinstance(each, dict)} == {
         "run": sorted(
-            ["id", "command", "service", "from", "to", "started", "ended", "exit_code", "verdict", "lvdeploy", "seed"]
+            [
+                "id", "command", "service", "from", "to", "started", "ended", "exit_code", "verdict", "reason",
+                "lvdeploy", "seed",
+            ]
         ),
         "clients": sorted(
             [

@@ -131,7 +131,9 @@ class Watcher:
         await self._rung.wait()
         return self._alarm
 
-    async def prove(self, slot: Slot, version: str, *, token: str, opened_by: str | None) -> tuple[Verdict, ...]:
+    async def prove(
+        self, slot: Slot, version: str, *, token: str, opened_by: str | None, old: str | None
+    ) -> tuple[Verdict, ...]:
         self.proved.append((slot.name, version, opened_by is not None))
         return self.bad_proof
 

@@ -30,7 +30,7 @@ class ProofLimits(Settings):
     """
 
     clients: int | None = Field(default=None, ge=1)
-    join_time: Duration = Field(default=2.5, gt=0)
+    join_time: Duration = Field(default=5.0, gt=0)
     within: Duration = Field(default=20.0, gt=0)
 
 

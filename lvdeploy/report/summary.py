@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from lvdeploy.errors import ExitCode
 from lvdeploy.measure.tally import Gap, StateCount
 from lvdeploy.measure.timeline import cause
 from lvdeploy.model import Outcome, StateClass, Verdict
@@ -13,6 +14,7 @@ from lvdeploy.report.masking import mask
 from lvdeploy.report.run import Clients, Requests, Run, finite
 
 _WIDTH = 10
+_UNTIL_THE_END = (ExitCode.OK, ExitCode.INCONCLUSIVE)
 _MARKS = {Outcome.FAIL: "FAILED", Outcome.INCONCLUSIVE: "UNSURE"}
 
 
@@ -28,7 +30,9 @@ def summary(run: Run) -> tuple[str, ...]:
         ("checks", [_checks(run.checks)]),
     )
     lines = [line for name, texts in sections for line in _section(name, texts)]
-    for verdict in sorted(run.checks, key=lambda each: each.outcome is not Outcome.FAIL):
+    # Who was never disturbed leaves most checks without data, which needs no words where the run was taken back.
+    told = [each for each in run.checks if each.outcome is Outcome.FAIL or run.exit_code in _UNTIL_THE_END]
+    for verdict in sorted(told, key=lambda each: each.outcome is not Outcome.FAIL):
         lines += _verdict(verdict)
     return tuple(_clean(line) for line in lines)
 

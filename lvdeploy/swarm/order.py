@@ -31,7 +31,7 @@ class Destination:
 
     ``connect_to`` is ``host:port`` to connect to in place of the url's; ``ca`` a PEM file to trust instead of
     the machine's authorities. ``headers`` go with every request. ``instance`` and ``version`` name the response
-    headers that say who answered.
+    headers that say who answered. ``tls_ended``: ``connect_to`` speaks TLS in the clients' place; see ``Route``.
     """
 
     url: str
@@ -42,12 +42,13 @@ class Destination:
     version: str = "x-app-version"
     user_agent: str = field(default_factory=user_agent)
     also_allowed: tuple[str, ...] = ()
+    tls_ended: bool = False
 
     @property
     def route(self) -> Route:
         """Raises ``ValueError`` where ``connect_to`` is not host:port."""
         hosts = frozenset((host_of(self.url), *(name.lower() for name in self.also_allowed)))
-        return Route(hosts, parse_address(self.connect_to) if self.connect_to else None)
+        return Route(hosts, parse_address(self.connect_to) if self.connect_to else None, self.tls_ended)
 
     @property
     def request_headers(self) -> Headers:
@@ -56,7 +57,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Each client, as soon as it holds state, loses its connection with ``code`` and comes back by another pin."""
+    """As soon as all clients hold state, each loses its connection with ``code`` and comes back by another pin."""
 
     pin: str = field(repr=False)
     code: int = 1012

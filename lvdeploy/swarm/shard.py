@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
@@ -39,11 +39,17 @@ async def run(order: ShardOrder, *, emit: child.Emit, stop: asyncio.Event, popul
     swarm = order.swarm
     now = SystemClock().now
 
+    ready: set[str] = set()
+    mine = len(range(order.shard, swarm.clients, order.of))
+
     def crossing(observation: Observation) -> None:
         emit(observation)
-        if swarm.crossing is not None and observation.kind is Kind.READY:
-            # not at once: the turn in which the client became ready ends first
-            asyncio.get_running_loop().call_soon(_cross, pump, observation.client, swarm.crossing)
+        if swarm.crossing is not None and observation.kind is Kind.READY and observation.client not in ready:
+            ready.add(observation.client)
+            if len(ready) == mine:
+                # Only when all are: one that still acts may change what another of its user has remembered.
+                # And not at once: the turn in which the last one became ready ends first.
+                asyncio.get_running_loop().call_soon(_cross, pump, sorted(ready), swarm.crossing)
 
     pump = Pump(
         now=now,
@@ -68,8 +74,9 @@ async def run(order: ShardOrder, *, emit: child.Emit, stop: asyncio.Event, popul
         await pump.close()
 
 
-def _cross(pump: Pump, client: str, crossing: Crossing) -> None:
-    pump.lose(client, code=crossing.code, headers=crossing.headers)
+def _cross(pump: Pump, clients: Sequence[str], crossing: Crossing) -> None:
+    for client in clients:
+        pump.lose(client, code=crossing.code, headers=crossing.headers)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -21,7 +21,7 @@ Assigns: TypeAlias = dict[str, object]
 Fields: TypeAlias = Mapping[str, list[str]]
 """A form as it came: pyview leaves out what is empty, so a missing name is an emptied one."""
 
-_SLOW = 3.0
+_SLOW = 7.0
 """Seconds a connected mount of a slow release takes."""
 
 _TOP = """<header id="hdr"><a href="/" id="home" data-phx-link="redirect" data-phx-link-state="push">home</a></header>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, assert_never
@@ -79,6 +80,11 @@ Step: TypeAlias = Open | Start | AwaitHealthy | Prove | Admit | Withdraw | Await
 def subject(step: Step) -> str:
     """Return what a step is about: a slot's name or a version."""
     return step.version if isinstance(step, Open | Conclude) else step.slot
+
+
+def name(step: Step) -> str:
+    """Return a step's name as it is told: ``await healthy`` for ``AwaitHealthy``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(step).__name__).lower()
 
 
 class Strategy(Protocol):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from lvdeploy.balancers.traefik_render import Shape
-from lvdeploy.document import Duration, Settings
+from lvdeploy.document import Duration, Location, Settings
 from lvdeploy.model import Cookie, Scope
 
 Positive = Annotated[Duration, Field(gt=0)]
@@ -43,7 +42,7 @@ class TraefikSettings(Settings):
     managed: bool = False
     binary: str = "traefik"
     listen: str = "127.0.0.1:8080"
-    directory: Path | None = None
+    directory: Location | None = None
     api: str = "http://127.0.0.1:8079"
     entry_points: Annotated[tuple[str, ...], Field(min_length=1)] = ("web",)
     rule: Annotated[str, Field(min_length=1)] = "PathPrefix(`/`)"

@@ -76,7 +76,8 @@ class Fetcher:
 
 
 def _request(fetch: Fetch, target: Target) -> httpx.Request:
-    url = httpx.URL(fetch.url).copy_with(host=target.host, port=target.port)
+    scheme = "https" if target.secure else "http"
+    url = httpx.URL(fetch.url).copy_with(scheme=scheme, host=target.host, port=target.port)
     return httpx.Request(
         fetch.method,
         url,

@@ -14,7 +14,11 @@ class Outside(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to connect, and under which ``name`` (Host header, SNI, certificate)."""
+    """
+    Where to connect, and under which ``name`` (Host header, SNI, certificate).
+
+    ``secure``: TLS is spoken on this connection.
+    """
 
     host: str
     port: int
@@ -25,10 +29,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``hosts`` are names without ports, in lower case; ``connect_to`` takes the place of every URL's address."""
+    """
+    ``hosts`` are names without ports, in lower case; ``connect_to`` takes the place of every URL's address.
+
+    ``tls_ended``: who is connected to speaks TLS with the service in the clients' place, and plain with them.
+    """
 
     hosts: frozenset[str]
     connect_to: tuple[str, int] | None = None
+    tls_ended: bool = False
 
     def target(self, url: str) -> Target:
         """Return where ``url`` leads. Raises ``Outside``."""
@@ -39,7 +48,8 @@ class Route:
         host, connect_port = self.connect_to or (name, port)
         bracketed = f"[{name}]" if ":" in name else name
         authority = bracketed if port == PORTS[parts.scheme] else f"{bracketed}:{port}"
-        return Target(host, connect_port, parts.scheme in {"https", "wss"}, name, authority)
+        secure = parts.scheme in {"https", "wss"} and not self.tls_ended
+        return Target(host, connect_port, secure, name, authority)
 
 
 def host_of(url: str) -> str:

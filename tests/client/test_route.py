@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lvdeploy.client.route import Outside, Route, Target, parse_address
@@ -41,6 +43,15 @@ def test_connect_to_takes_the_place_of_the_address_only():
 def test_everything_else_is_outside(url: str):
     with pytest.raises(Outside):
         ROUTE.target(url)
+
+
+def test_ended_tls_changes_nothing_but_what_is_spoken():
+    hosts, address = frozenset(["demo.example"]), ("127.0.0.1", 4000)
+    direct = Route(hosts, address).target("wss://demo.example/live")
+    ended = Route(hosts, address, tls_ended=True).target("wss://demo.example/live")
+
+    assert (direct.secure, ended.secure) == (True, False)
+    assert replace(ended, secure=True) == direct
 
 
 def test_addresses_are_host_and_port():

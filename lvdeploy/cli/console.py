@@ -90,7 +90,8 @@ class Console:
             self._print(f"lvdeploy: {text}")
 
     def _print(self, text: str) -> None:
-        with suppress(BrokenPipeError):
+        # A terminal that hung up, or a pipe that nobody reads: no reason to end in the middle of a rollout.
+        with suppress(OSError):
             self._terminal.print(text, markup=False, soft_wrap=True)
 
     async def _draw(self) -> None:
@@ -101,7 +102,8 @@ class Console:
     def _refresh(self) -> None:
         if self._view is not None and self._screen is not None:
             frame = self._screen.at(self._clock.now() - self._origin, figures_of(self._tally))
-            self._view.update(frame, refresh=True)
+            with suppress(OSError):
+                self._view.update(frame, refresh=True)
 
     def _end_screen(self) -> None:
         if self._drawing is not None:
@@ -111,4 +113,5 @@ class Console:
             self._refresh()
             view, self._view = self._view, None
             view.transient = False
-            view.stop()
+            with suppress(OSError):
+                view.stop()

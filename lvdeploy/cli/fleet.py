@@ -14,11 +14,14 @@ from rich.table import Table
 from lvdeploy.cli import options
 from lvdeploy.cli.assemble import Workshop, assemble, find_file
 from lvdeploy.cli.console import Console
-from lvdeploy.cli.rollout import Order, Rollout, begin, drive, engine_of, intent_of, leased, live_version, target_of
+from lvdeploy.cli.holding import hold, unless_asked
+from lvdeploy.cli.leftovers import leftovers
+from lvdeploy.cli.rollout import Order, Rollout, begin, drive, engine_of, intent_of, target_of
 from lvdeploy.errors import BalancerError, ExitCode, Refused
 from lvdeploy.model import Fleet, Place, Traffic
 from lvdeploy.rollout.gates import Nobody
 from lvdeploy.rollout.lease import alive
+from lvdeploy.rollout.live import live_version
 from lvdeploy.rollout.observe import shares, told
 
 
@@ -42,17 +45,29 @@ async def _up(shop: Workshop, order: Order, console: Console) -> int:
 
 async def bring_up(run: Rollout) -> int:
     """Start what is missing of the version that serves, or of the target where nothing does."""
+    return await hold(run, lambda: _bring_up(run))
+
+
+async def _bring_up(run: Rollout) -> int:
     shop = run.shop
-    if shop.managed is not None and await shop.managed.up():
+    unfinished = shop.journal.unfinished(shop.service)
+    if unfinished is not None and (unfinished.intent.previous is not None or run.order.to):
+        raise Refused(
+            f"run {unfinished.id} ({unfinished.command} to {unfinished.intent.target}) never ended",
+            hint="`lvdeploy resume` goes on, `lvdeploy rollback` goes back, `lvdeploy down` stops everything",
+        )
+    if shop.managed is not None and await unless_asked(run, shop.managed.up()):
         run.console.note(f"started the managed {shop.deployment.balancer.driver}")
+    if unfinished is not None:
+        return await drive(run, unfinished.intent, fresh=False)
     engine = engine_of(run, Nobody())
-    fleet = await engine.look(intent_of(run, target="", previous=None))
+    fleet = await unless_asked(run, engine.look(intent_of(run, target="", previous=None)))
     live = live_version(fleet)
     target = live if live is not None and run.order.to is None else target_of(run, fleet)
     if live is not None and target != live:
         raise Refused(f"{live} serves already", hint=f"`lvdeploy rolling --to {target}` replaces it")
     intent = intent_of(run, target=target, previous=None)
-    if not (await engine.preview(intent))[1]:
+    if not (await unless_asked(run, engine.preview(intent)))[1]:
         run.console.last(f"{target} is up already: nothing to do")
         return ExitCode.OK
     return await drive(run, intent, fresh=True)
@@ -75,19 +90,22 @@ async def _down(shop: Workshop, order: Order, console: Console) -> int:
 
 async def take_down(run: Rollout) -> int:
     """Out of the balancer first, then the instances, then the balancer; the lease is held all the while."""
-    shop = run.shop
-    async with leased(run):
-        await _out_of_the_balancer(shop)
-        running = await shop.instances.list()
-        grace = shop.deployment.drain.stop_grace
-        await asyncio.gather(*(shop.instances.stop(instance, grace=grace) for instance in running))
-        stopped = shop.managed is not None and await shop.managed.down()
-        unfinished = shop.journal.unfinished(shop.service)
-        if unfinished is not None:
-            shop.journal.end_run(
-                unfinished.id, outcome="DOWN", exit_code=ExitCode.NEEDS_A_PERSON, reason="`lvdeploy down`",
-                at=shop.clock.wall(),
-            )
+    return await hold(run, lambda: unless_asked(run, _take_down(run)))
+
+
+async def _take_down(run: Rollout) -> int:
+    shop, run.touched = run.shop, True
+    await _out_of_the_balancer(shop)
+    running = await shop.instances.list()
+    grace = shop.deployment.drain.stop_grace
+    await asyncio.gather(*(shop.instances.stop(instance, grace=grace) for instance in running))
+    stopped = shop.managed is not None and await shop.managed.down()
+    unfinished = shop.journal.unfinished(shop.service)
+    if unfinished is not None:
+        shop.journal.end_run(
+            unfinished.id, outcome="DOWN", exit_code=ExitCode.NEEDS_A_PERSON, reason="`lvdeploy down`",
+            at=shop.clock.wall(),
+        )
     balancer = " and the managed balancer" if stopped else ""
     run.console.last(f"{shop.service} is down: {len(running)} instances{balancer} stopped; `lvdeploy up` starts it")
     return ExitCode.OK
@@ -123,7 +141,7 @@ async def _status(shop: Workshop, *, as_json: bool) -> int:
         except BalancerError as error:
             trouble = error.message
             fleet = await _without_balancer(run)
-        document = _document(shop, fleet, trouble)
+        document = _document(shop, fleet, trouble, leftovers=await _left(shop, fleet, trouble))
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
         else:
@@ -139,7 +157,16 @@ async def _without_balancer(run: Rollout) -> Fleet:
     return Fleet(places, Traffic(0, run.shop.affinity, ()))
 
 
-def _document(shop: Workshop, fleet: Fleet, trouble: str) -> dict[str, object]:
+async def _left(shop: Workshop, fleet: Fleet, trouble: str) -> tuple[str, ...]:
+    """Name what is left of dead runs; while a rollout is unfinished, or nothing can be known, nothing is."""
+    if trouble or shop.journal.unfinished(shop.service) is not None:
+        return ()
+    return leftovers(fleet, await shop.instances.list(), live_version(fleet))
+
+
+def _document(
+    shop: Workshop, fleet: Fleet, trouble: str, *, leftovers: tuple[str, ...]
+) -> dict[str, object]:
     runs = shop.journal.runs(shop.service, limit=1)
     holder = shop.lease.holder()
     last = runs[0] if runs else None
@@ -149,6 +176,7 @@ def _document(shop: Workshop, fleet: Fleet, trouble: str) -> dict[str, object]:
         "live": live_version(fleet),
         "balancer": {"driver": shop.deployment.balancer.driver, "trouble": trouble or None},
         **told(fleet),
+        "leftovers": list(leftovers),
         "run": None if last is None else {
             "id": last.id, "command": last.command, "to": last.intent.target, "from": last.intent.previous,
             "direction": last.intent.direction.value, "began": last.began, "ended": last.ended,
@@ -178,6 +206,9 @@ def _print(shop: Workshop, fleet: Fleet, document: dict[str, object], trouble: s
             str(place.instance.pid) if place.instance else "–",
         )
     terminal.print(table)
+    left = document["leftovers"]
+    for line in left if isinstance(left, list) else ():
+        terminal.print(f"! {line}", markup=False)
     terminal.print(_about_runs(document, shop), markup=False)
 
 
@@ -185,7 +216,8 @@ def _about_runs(document: dict[str, object], shop: Workshop) -> str:
     runs = shop.journal.runs(shop.service, limit=1)
     lines = []
     if runs and runs[0].ended is None:
-        under_way = document["lease"] is not None
+        lease = document["lease"]
+        under_way = isinstance(lease, dict) and lease["alive"]
         what = "under way" if under_way else "unfinished: `lvdeploy resume` goes on, `lvdeploy rollback` goes back"
         lines.append(f"run {runs[0].id}: {runs[0].command} to {runs[0].intent.target}, {what}")
     elif runs:

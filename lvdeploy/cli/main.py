@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -35,7 +36,8 @@ def _code() -> int:
         error.show()
         return ExitCode.USAGE
     except LvdeployError as error:
-        show(error)
+        with suppress(OSError):
+            show(error)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

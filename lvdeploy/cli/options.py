@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from lvdeploy import report
+from lvdeploy.document.values import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,18 @@ class ReportTarget(click.ParamType[tuple[str, Path]]):
         return kind, Path(path)
 
 
+class DurationParam(click.ParamType[float]):
+    """A duration such as ``30s`` or ``5m``, in seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
 def watched(command: F) -> F:
     """The options of every command under which clients watch."""
     for option in (
@@ -45,6 +58,8 @@ def watched(command: F) -> F:
                      help=f"Write a report: {', '.join(report.REPORTS)}. Repeatable."),
         click.option("--no-verify", "verify", flag_value=False, default=True, type=bool,
                      help="Roll without clients; the end is then NOT verified."),
+        click.option("--wait-timeout", "wait", type=DurationParam(),
+                     help="How long this command may take in all; then it stops at a safe place and exits 9."),
         click.option("--plain", is_flag=True, help="One line per event, also on a terminal."),
     ):
         command = option(command)

@@ -57,8 +57,11 @@ class Prover:
             pace = self.clients / self._deployment.verify.joins
             await self._opened(swarm, proof, deadline=self._clock.now() + OPEN_WITHIN + pace)
             await self._crossed(proof, until=self._clock.now() + limits.within)
+        except asyncio.CancelledError:
+            # Nothing goes on knocking at the service, and nobody waits for its last words.
+            await asyncio.shield(swarm.stop(patience=0.5))
+            raise
         finally:
-            # Also when it is interrupted: nothing goes on knocking at the service.
             await asyncio.shield(swarm.stop())
         verdicts = proof.judged(limits)
         self.proofs.append(Proven(slot.name, version, old, self.clients, verdicts))

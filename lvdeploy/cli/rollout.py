@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lvdeploy import __version__, report
 from lvdeploy.cli.assemble import Workshop
 from lvdeploy.cli.console import Console
+from lvdeploy.cli.holding import hold, unless_asked
+from lvdeploy.cli.last_line import exit_code, last_line
 from lvdeploy.cli.population import load_order, swarm_order
 from lvdeploy.cli.proving import Prover
 from lvdeploy.cli.watching import Watching
@@ -21,16 +20,19 @@ from lvdeploy.measure.checkers import check, overall
 from lvdeploy.measure.tally import Tally
 from lvdeploy.model import Event, Fleet, Verdict, Version
 from lvdeploy.report.live import Title
-from lvdeploy.report.run import Balancer, Run, clients_of, requests_of
+from lvdeploy.report.run import Balancer, Run, Share, clients_of, requests_of
 from lvdeploy.rollout import journal as records
-from lvdeploy.rollout.engine import Engine, Interrupted, Interruption, Result
+from lvdeploy.rollout.engine import Engine, Interruption, Result
 from lvdeploy.rollout.gates import Nobody
 from lvdeploy.rollout.intent import Direction, Intent
-from lvdeploy.rollout.lease import this_process
-from lvdeploy.rollout.plan import Step, serving
+from lvdeploy.rollout.live import live_versions, version_before
+from lvdeploy.rollout.plan import Step, name, subject
 from lvdeploy.rollout.predict import Prediction, predict
 from lvdeploy.rollout.rolling import rolling
 from lvdeploy.swarm.swarm import Swarm
+
+STOPPED_WITHIN = 0.5
+"""Seconds that the clients have to end when a person waits for it."""
 
 READY_WITHIN = 30.0
 """Seconds, beyond what the pace of joins needs, in which every client must hold its state."""
@@ -38,7 +40,7 @@ READY_WITHIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command line asked for."""
+    """What the command line asked for; ``wait`` is in seconds, for the command as a whole."""
 
     command: str
     to: Version | None = None
@@ -46,11 +48,13 @@ class Order:
     verify: bool = True
     seed: int | None = None
     reports: tuple[tuple[str, Path], ...] = ()
+    wait: float | None = None
+    supersede: bool = False
 
 
 @dataclass(slots=True)
 class Rollout:
-    """One run: what it works with and what it has seen."""
+    """One run: what it works with and what it has seen; ``touched`` once something may be other than before."""
 
     shop: Workshop
     order: Order
@@ -63,6 +67,8 @@ class Rollout:
     events: list[Event] = field(default_factory=list)
     prediction: Prediction | None = None
     prover: Prover | None = None
+    touched: bool = False
+    planned: tuple[Step, ...] = ()
 
 
 def begin(shop: Workshop, order: Order, console: Console) -> Rollout:
@@ -79,6 +85,7 @@ def engine_of(run: Rollout, watch: Watching | Nobody, intent: Intent | None = No
         if intent is not None:
             run.shop.journal.tell(intent.run, event)
         if event.kind == "step_began":
+            run.touched = True
             run.tally.mark("first_step", event.at)
         run.console.show(event)
 
@@ -95,7 +102,8 @@ async def preview(run: Rollout) -> tuple[Intent, Fleet, tuple[Step, ...]]:
     engine = engine_of(run, Nobody())
     probe = intent_of(run, target="", previous=None)
     fleet = await engine.look(probe)
-    intent = intent_of(run, target=target_of(run, fleet), previous=live_version(fleet))
+    target = target_of(run, fleet)
+    intent = intent_of(run, target=target, previous=version_before(fleet, target))
     fleet, steps = await engine.preview(intent)
     run.prediction = predict(intent, fleet, steps)
     return intent, fleet, steps
@@ -113,17 +121,6 @@ def intent_of(run: Rollout, *, target: Version, previous: Version | None) -> Int
     )
 
 
-def live_version(fleet: Fleet) -> Version | None:
-    """Return the version that most ready servers serve; the open one where there are as many of two."""
-    counts: dict[Version, tuple[int, int]] = {}
-    for place in serving(fleet):
-        if place.instance is not None:
-            part = fleet.traffic.version(place.instance.version)
-            number = counts.get(place.instance.version, (0, 0))[0]
-            counts[place.instance.version] = (number + 1, part.share if part else 0)
-    return max(counts, key=lambda version: counts[version]) if counts else None
-
-
 def target_of(run: Rollout, fleet: Fleet) -> Version:
     target = run.order.to or run.shop.deployment.service.version
     if target:
@@ -136,37 +133,52 @@ def target_of(run: Rollout, fleet: Fleet) -> Version:
 
 async def forward(run: Rollout) -> int:
     """Roll to the target; return the exit code."""
+    return await hold(run, lambda: _forward(run))
+
+
+async def _forward(run: Rollout) -> int:
     unfinished = run.shop.journal.unfinished(run.shop.service)
-    if unfinished is not None:
+    if unfinished is not None and not run.order.supersede:
         raise Refused(
             f"run {unfinished.id} ({unfinished.command} to {unfinished.intent.target}) never ended",
-            hint="`lvdeploy resume` goes on with it, `lvdeploy rollback` takes it back",
+            hint="`lvdeploy resume` goes on with it, `lvdeploy rollback` takes it back; "
+            "--supersede gives it up and goes to this version from where it stands",
         )
-    intent, _, steps = await preview(run)
+    intent, fleet, steps = await unless_asked(run, preview(run))
+    if unfinished is not None:
+        supersede(run, unfinished, f"superseded by {run.order.command} to {intent.target}")
     if not steps:
         run.console.last(f"{intent.target} is live already: nothing to do")
         return ExitCode.OK
+    if len(several := live_versions(fleet)) > 1:
+        run.console.note(f"{' and '.join(several)} serve; a rollback would bring {intent.previous} to all of it")
+    run.planned = steps
     return await drive(run, intent, fresh=True)
 
 
+def supersede(run: Rollout, unfinished: records.Run, reason: str) -> None:
+    """End a run where it stands."""
+    run.shop.journal.end_run(
+        unfinished.id, outcome="SUPERSEDED", exit_code=ExitCode.NEEDS_A_PERSON, reason=reason,
+        at=run.shop.clock.wall(),
+    )
+
+
 async def drive(run: Rollout, intent: Intent, *, fresh: bool) -> int:
-    """Hold the lease and do it: a new run, or one that was left."""
-    async with leased(run):
-        if fresh:
-            run.shop.journal.begin_run(
-                records.Run(intent.run, run.shop.service, run.order.command, intent, run.started)
-            )
-        try:
-            return await _watched(run, intent)
-        except Interrupted as interrupted:
-            run.console.last(f"{interrupted.message}; {interrupted.hint}")
-            return 128 + interrupted.signal
+    """Do it, holding the lease: a new run, or one that was left."""
+    if fresh:
+        run.shop.journal.begin_run(
+            records.Run(intent.run, run.shop.service, run.order.command, intent, run.started)
+        )
+    return await _watched(run, intent)
 
 
 async def _watched(run: Rollout, intent: Intent) -> int:
     title = Title(run.order.command, run.shop.service, intent.run, intent.target, intent.previous or "")
     run.console.title(title, origin=run.origin, tally=run.tally)
     run.console.show(_began(run, intent))
+    steps = [{"name": name(step), "subject": subject(step)} for step in run.planned]
+    run.console.show(Event(run.shop.clock.now() - run.origin, "planned", detail={"steps": steps}))
     swarm = await _clients(run, intent)
     pulse = run.shop.managed.alive if run.shop.managed is not None else None
     verify = run.shop.deployment.verify
@@ -183,7 +195,7 @@ async def _watched(run: Rollout, intent: Intent) -> int:
     try:
         result = await engine_of(run, watch, intent).run(intent)
     except LvdeployError as error:
-        await _stopped(swarm)
+        await _stopped(swarm, at_once=True)
         _write_reports(run, intent, ExitCode.NEEDS_A_PERSON, reason=error.message)
         raise
     finally:
@@ -215,69 +227,40 @@ async def _clients(run: Rollout, intent: Intent) -> Swarm | None:
     )
     run.console.show(Event(run.shop.clock.now() - run.origin, "clients_began", "", f"{order.clients} clients"))
     try:
-        await swarm.start()
+        await unless_asked(run, swarm.start())
         within = READY_WITHIN + order.clients / order.joins_per_second
-        await _unless_interrupted(run, swarm.until_ready(deadline=run.shop.clock.now() + within))
+        await unless_asked(run, swarm.until_ready(deadline=run.shop.clock.now() + within))
     except BaseException:
-        await _stopped(swarm)
-        run.shop.journal.end_run(
-            intent.run, outcome="REFUSED", exit_code=ExitCode.REFUSED, reason="the clients were not ready",
-            at=run.shop.clock.wall(),
-        )
+        await _stopped(swarm, at_once=True)
+        if not run.shop.journal.steps(intent.run):
+            run.shop.journal.end_run(
+                intent.run, outcome="REFUSED", exit_code=ExitCode.REFUSED, reason="the clients were not ready",
+                at=run.shop.clock.wall(),
+            )
         raise
     ready = f"{order.clients} clients hold state"
     run.console.show(Event(run.shop.clock.now() - run.origin, "clients_ready", "", ready))
     return swarm
 
 
-async def _unless_interrupted(run: Rollout, deed: Awaitable[None]) -> None:
-    task = asyncio.ensure_future(deed)
-    wish = asyncio.create_task(run.interruption.event.wait())
-    await asyncio.wait({task, wish}, return_when=asyncio.FIRST_COMPLETED)
-    wish.cancel()
-    if not task.done():
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise Interrupted(run.interruption.signal or signal.SIGINT)
-    await task
-
-
-async def _stopped(swarm: Swarm | None) -> None:
+async def _stopped(swarm: Swarm | None, *, at_once: bool = False) -> None:
     if swarm is not None:
-        await swarm.stop()
+        await (swarm.stop(patience=STOPPED_WITHIN) if at_once else swarm.stop())
 
 
 def _conclude(run: Rollout, result: Result) -> int:
-    intent = result.intent
-    if result.exit_code is not ExitCode.NEEDS_A_PERSON:
+    intent, code = result.intent, exit_code(result)
+    if code is not ExitCode.NEEDS_A_PERSON:
         # What needs a person stays unfinished, so that `resume` and `rollback` find it.
         run.shop.journal.end_run(
-            intent.run, outcome=result.exit_code.name, exit_code=result.exit_code, reason=result.reason,
+            intent.run, outcome=code.name, exit_code=code, reason=result.reason,
             at=run.shop.clock.wall(),
         )
-    document = _write_reports(run, intent, result.exit_code, verdicts=result.verdicts, reason=result.reason)
+    document = _write_reports(run, intent, code, verdicts=result.verdicts, reason=result.reason)
     if intent.previous is not None:
         run.console.summary(document)
-    run.console.last(_last_line(run, result))
-    return result.exit_code
-
-
-def _last_line(run: Rollout, result: Result) -> str:
-    intent = result.intent
-    verified = "done and verified" if run.tally.sessions else "done, NOT verified"
-    if intent.previous is None and result.exit_code is ExitCode.OK:
-        return f"{intent.wanted} is up in {intent.replicas} instances; `lvdeploy status` shows them"
-    again = f"`lvdeploy rolling --to {intent.target}` tries again"
-    match result.exit_code:
-        case ExitCode.OK:
-            return f"{intent.wanted} serves everyone: {verified}; `lvdeploy status` shows it"
-        case ExitCode.ROLLED_BACK:
-            return f"{intent.target} was rolled back, {intent.wanted} serves everyone: {result.reason}; {again}"
-        case ExitCode.INCONCLUSIVE:
-            return f"{intent.target} serves everyone, but: {result.reason}; `lvdeploy rollback` goes back"
-        case _:
-            hint = result.hint or "`lvdeploy resume` goes on, `lvdeploy rollback` goes back"
-            return f"stopped where it stands, a person is needed: {result.reason}; {hint}"
+    run.console.last(last_line(result, code, verified=bool(run.tally.sessions)))
+    return code
 
 
 def _write_reports(
@@ -285,8 +268,11 @@ def _write_reports(
 ) -> Run:
     document = report_of(run, intent, exit_code, reason=reason, verdicts=verdicts)
     for kind, path in run.order.reports:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report.write(kind, document))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(report.write(kind, document))
+        except OSError as error:
+            run.console.note(f"the report {kind}={path} could not be written: {error.strerror}; the outcome stands")
     return document
 
 
@@ -303,38 +289,17 @@ def report_of(
         to_version=intent.target, started=run.started, ended=run.shop.clock.wall(), exit_code=exit_code,
         verdict=overall(checks) if checks else None, reason=reason, lvdeploy=__version__, seed=run.seed,
         clients=clients_of(run.tally, predicted=predicted), state=run.tally.state, http=requests_of(run.tally),
-        balancer=Balancer(driver=deployment.balancer.driver, changes=len(changed)),
+        balancer=Balancer(
+            driver=deployment.balancer.driver, changes=len(changed),
+            shares=tuple(Share(event.at, _share_asked(event, intent.target)) for event in changed),
+        ),
         steps=run.shop.journal.steps(intent.run), events=tuple(run.events), checks=checks,
         disruptions=run.tally.disruptions, proofs=tuple(run.prover.proofs) if run.prover else (),
     )
 
 
-@asynccontextmanager
-async def leased(run: Rollout) -> AsyncIterator[None]:
-    """Hold the lease, renewed, and the signals, until the end. Raises ``LeaseHeld``."""
-    dead = run.shop.lease.acquire(this_process(run.order.command))
-    if dead is not None:
-        message = f"took over the lease of {dead}, which is dead or expired"
-        run.console.show(Event(run.shop.clock.now() - run.origin, "note", "", message))
-    renewing = asyncio.create_task(run.shop.lease.renew())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _asked, run, number)
-    try:
-        yield
-    finally:
-        renewing.cancel()
-        with suppress(LvdeployError):
-            run.shop.lease.release()
-
-
-def _asked(run: Rollout, number: int) -> None:
-    if run.interruption.event.is_set():
-        # The second time: at once. Everything is recorded already.
-        raise SystemExit(128 + number)
-    run.console.show(
-        Event(run.shop.clock.now() - run.origin, "note", "", "stopping at the next safe place; once more: at once")
-    )
-    run.interruption.ask(number)
-
-
+def _share_asked(event: Event, version: Version) -> int:
+    """Return the basis points of new sessions that a change asked for a version."""
+    parts = event.detail.get("versions")
+    told = [part for part in parts if part.get("version") == version] if isinstance(parts, list) else []
+    return int(told[0]["share"]) if told else 0

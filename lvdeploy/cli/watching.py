@@ -59,7 +59,7 @@ class Watching:
             return None
         if self._swarm.failure is not None:
             return Alarm(
-                self._swarm.failure.message, fatal=True,
+                f"nobody watches any more: {self._swarm.failure.message}", fatal=True,
                 hint="`lvdeploy resume` goes on with new clients, `lvdeploy rollback` goes back",
             )
         if self._back:

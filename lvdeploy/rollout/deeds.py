@@ -66,11 +66,17 @@ class Parts:
 
 
 INTERRUPTIBLE = (AwaitHealthy, Prove, AwaitOut, Drain)
-"""Steps that may be left at any moment; the others are short and are let finish."""
+"""Steps that may be left at any moment; the others are let finish, or given a little time to."""
 
 
-async def perform(parts: Parts, limits: Limits, intent: Intent, fleet: Fleet, step: Step, *, tell: Tell) -> str:
-    """Do a step; return a word on how it went. Raises ``LvdeployError`` where it did not."""
+async def perform(
+    parts: Parts, limits: Limits, intent: Intent, fleet: Fleet, step: Step, *, tell: Tell, confirm: Callable[[], None]
+) -> str:
+    """
+    Do a step; return a word on how it went. Raises ``LvdeployError`` where it did not.
+
+    ``confirm`` raises where the lease was lost in the meantime.
+    """
     match step:
         case Start():
             instance = await parts.instances.start(fleet[step.slot].slot, step.version, run=intent.run)
@@ -85,7 +91,7 @@ async def perform(parts: Parts, limits: Limits, intent: Intent, fleet: Fleet, st
         case Open() | Withdraw() | Conclude():
             return await _change(parts, fleet, traffic_after(intent, fleet, step))
         case AwaitOut():
-            return await _await_out(parts, limits, intent, fleet[step.slot])
+            return await _await_out(parts, limits, intent, fleet[step.slot], confirm=confirm)
         case Drain():
             return await _drain(parts, limits, intent, fleet, step, tell=tell)
         case Stop():
@@ -140,10 +146,14 @@ def _where_sessions_are_opened(fleet: Fleet, version: str, token: str) -> Pin | 
     return Pin(token, min(others)) if others else None
 
 
-async def _await_out(parts: Parts, limits: Limits, intent: Intent, place: Place) -> str:
+async def _await_out(
+    parts: Parts, limits: Limits, intent: Intent, place: Place, *, confirm: Callable[[], None]
+) -> str:
     await parts.clock.sleep(parts.balancer.capabilities.effect_delay)
     if parts.balancer.capabilities.counts_connections:
         await _none_new(parts, limits, place.slot.name)
+    # Frozen in the wait, another rollout may have admitted it again: then it was not seen out.
+    confirm()
     parts.journal.learn(_instance(place), Fact.SEEN_OUT, run=intent.run)
     return ""
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lvdeploy.errors import Changed, ExitCode, LeaseHeld, LvdeployError, StateError
+from lvdeploy.errors import BalancerError, Changed, ExitCode, LeaseHeld, LvdeployError, StateError, WaitExpired
 from lvdeploy.model import Event, Fleet, Instance, Outcome, Slot, Verdict
 from lvdeploy.rollout.deeds import INTERRUPTIBLE, Limits, Parts, StepFailed, perform
 from lvdeploy.rollout.gates import failures
 from lvdeploy.rollout.intent import Direction, Intent
 from lvdeploy.rollout.lease import Lease
 from lvdeploy.rollout.observe import observe, shares, told, vanished
-from lvdeploy.rollout.plan import Step, Stop, Strategy, apply, check, plan, subject
+from lvdeploy.rollout.plan import Step, Stop, Strategy, apply, check, name, plan, subject
 
 T = TypeVar("T")
 
 REPEATS = 3
 """How often one step may be planned in one direction before the rollout is taken not to get anywhere."""
 
+PATIENCE = 2.0
+"""Seconds that a deed has to end when a person asks for the end; then it is left as a crash would leave it."""
+
+LAST_LOOK = 1.0
+"""Seconds in which the watch may still say why the balancer does not answer."""
+
 
 class Interrupted(LvdeployError):
     """A person or the system asked for the end; everything is recorded and can be resumed."""
 
     def __init__(self, signal: int) -> None:
-        super().__init__("interrupted at a safe place", hint="`lvdeploy resume` goes on, `lvdeploy rollback` goes back")
+        super().__init__("interrupted at a safe place")
         self.signal = signal
 
 
@@ -50,14 +55,26 @@ class Result:
 
 @dataclass(slots=True)
 class Interruption:
-    """The user's wish to stop: set from a signal handler, waited for beside every step."""
+    """The user's wish to stop: set from a signal handler or at the end of a bounded wait, heeded beside every step."""
 
-    signal: int | None = None
+    cause: Interrupted | WaitExpired | None = None
     event: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ask(self, signal: int) -> None:
-        self.signal = signal
+        """Take a signal's wish; it outdoes the end of a wait."""
+        self.cause = Interrupted(signal)
         self.event.set()
+
+    def expire(self, seconds: float) -> None:
+        """Take the end of a wait that the user bounded."""
+        if self.cause is None:
+            self.cause = WaitExpired(f"the wait of {seconds:g} s is over; stopped at a safe place")
+            self.event.set()
+
+    def heed(self) -> None:
+        """Raise the wish, if there is one."""
+        if self.cause is not None:
+            raise self.cause
 
 
 class Engine:
@@ -95,17 +112,39 @@ class Engine:
         try:
             await self._reach(intent)
             if intent.direction is Direction.BACK:
-                return Result(ExitCode.ROLLED_BACK, intent, intent.reason, await self._parts.watch.settle())
+                verdicts = await self._race(self._parts.watch.settle())
+                self._lease.confirm()
+                return Result(ExitCode.ROLLED_BACK, intent, intent.reason, verdicts)
             return await self._judged(intent)
-        except (Changed, LeaseHeld, StateError, Interrupted):
+        except (Changed, LeaseHeld, StateError, Interrupted, WaitExpired):
             raise
         except Halted as halted:
             return Result(ExitCode.NEEDS_A_PERSON, intent, halted.message, hint=halted.hint)
+        except BalancerError as error:
+            silent = await self._silent_balancer(error)
+            if silent is not None:
+                return Result(ExitCode.NEEDS_A_PERSON, intent, silent.message, hint=silent.hint)
+            return await self._back(intent, error.message, hint=error.hint)
         except LvdeployError as error:
             return await self._back(intent, error.message, hint=error.hint)
 
+    async def _silent_balancer(self, error: BalancerError) -> LvdeployError | None:
+        """Say what is wrong where the balancer cannot be asked: then going back cannot be done either."""
+        try:
+            await self._race(self._parts.clock.sleep(LAST_LOOK))
+            await self._race(self._parts.balancer.observe())
+        except Halted as halted:
+            return halted
+        except (Changed, StepFailed):
+            return None
+        except BalancerError:
+            return error
+        return None
+
     async def _judged(self, intent: Intent) -> Result:
-        verdicts = await self._race(self._parts.watch.settle(), interruptible=True)
+        verdicts = await self._race(self._parts.watch.settle())
+        # What is said of the end must be said by who holds the service.
+        self._lease.confirm()
         if reason := failures(verdicts):
             return await self._back(intent, reason, verdicts=verdicts)
         unsure = [each for each in verdicts if each.outcome is Outcome.INCONCLUSIVE]
@@ -123,6 +162,7 @@ class Engine:
             return Result(ExitCode.NEEDS_A_PERSON, intent, reason, verdicts, hint)
         reason = await self._with_the_dead(intent, reason)
         back = intent.turned_back(reason)
+        self._lease.confirm()
         self._parts.journal.turn(back)
         self._parts.watch.turning_back()
         self._tell("turned_back", back.wanted, reason)
@@ -152,52 +192,64 @@ class Engine:
             step = steps[0]
             planned[step] += 1
             if planned[step] > REPEATS:
-                raise StepFailed(f"{_name(step)} {subject(step)} was done {REPEATS} times without effect")
+                raise StepFailed(f"{name(step)} {subject(step)} was done {REPEATS} times without effect")
             await self._do(intent, fleet, step)
 
     async def _observed(self, intent: Intent) -> Fleet:
-        fleet = await self.look(intent)
+        fleet = await self._race(self.look(intent), alarmed=False)
         for instance in vanished(self._fleet, fleet):
             self._dead.append(instance)
             self._tell("instance_gone", instance.slot, _gone(instance), pid=instance.pid, version=instance.version)
         if self._fleet is None or self._fleet != fleet:
             self._tell("observed", "", "", **told(fleet))
         if self._fleet is not None and self._fleet.traffic != fleet.traffic:
-            self._tell("traffic_changed", "", shares(fleet.traffic), generation=fleet.traffic.generation)
+            self._tell("traffic_changed", "", shares(fleet.traffic), **told(fleet))
         self._fleet = fleet
         return fleet
 
     async def _do(self, intent: Intent, fleet: Fleet, step: Step) -> None:
         self._lease.confirm()
-        name, about, began = _name(step), subject(step), self._at()
-        number = self._parts.journal.begin_step(intent.run, name=name, subject=about, at=began)
-        self._tell("step_began", about, name)
+        called, about, began = name(step), subject(step), self._at()
+        number = self._parts.journal.begin_step(intent.run, name=called, subject=about, at=began)
+        self._tell("step_began", about, called)
         try:
-            deed = perform(self._parts, self._limits, intent, fleet, step, tell=lambda text: self._note(about, text))
-            said = await self._race(deed, interruptible=isinstance(step, INTERRUPTIBLE))
+            deed = perform(
+                self._parts, self._limits, intent, fleet, step, tell=lambda text: self._note(about, text),
+                confirm=self._lease.confirm,
+            )
+            light = isinstance(step, INTERRUPTIBLE)
+            said = await self._race(deed, interruptible=light, alarmed=light)
         except LvdeployError as error:
-            outcome = "interrupted" if isinstance(error, Interrupted) else "failed"
+            outcome = "interrupted" if error is self._interruption.cause else "failed"
             with suppress(StateError):
                 self._parts.journal.end_step(number, outcome=outcome, detail=error.message, at=self._at())
-            self._tell("step_failed", about, f"{name}: {error.message}", took=self._at() - began)
+            self._tell("step_failed", about, f"{called}: {error.message}", took=self._at() - began)
             raise
         self._parts.journal.end_step(number, outcome="done", detail=said, at=self._at())
-        self._tell("step_ended", about, name, took=self._at() - began, said=said)
+        self._tell("step_ended", about, called, took=self._at() - began, said=said)
         if isinstance(step, Stop) and self._fleet is not None:
             # Its going was wanted.
             self._fleet = apply(intent, self._fleet, step)
 
-    async def _race(self, deed: Coroutine[object, object, T], *, interruptible: bool) -> T:
-        """Do a deed beside the alarm, the user's wish and the deadline; only an interruptible one is left for them."""
+    async def _race(
+        self, deed: Coroutine[object, object, T], *, interruptible: bool = True, alarmed: bool = True
+    ) -> T:
+        """
+        Do a deed beside the alarm (where it is to hear it), the user's wish and the deadline.
+
+        One that is not interruptible has ``PATIENCE`` to end when the user asks.
+        """
         task = asyncio.create_task(deed)
-        deadline = asyncio.create_task(self._parts.clock.sleep(self._limits.progress_deadline))
-        watchers: set[asyncio.Task[Any]] = {deadline}
-        if interruptible:
-            watchers |= {
-                asyncio.create_task(self._parts.watch.alarm()), asyncio.create_task(self._interruption.event.wait()),
-            }
+        wish = asyncio.create_task(self._interruption.event.wait())
+        watchers: set[asyncio.Task[Any]] = {
+            wish, asyncio.create_task(self._parts.clock.sleep(self._limits.progress_deadline)),
+        }
+        if alarmed:
+            watchers.add(asyncio.create_task(self._parts.watch.alarm()))
         try:
             await asyncio.wait({task, *watchers}, return_when=asyncio.FIRST_COMPLETED)
+            if wish.done() and not interruptible:
+                await self._give_patience(task)
             if task.done():
                 return task.result()
         finally:
@@ -205,10 +257,14 @@ class Engine:
         self._heed()
         raise StepFailed(f"no end within the progress deadline of {self._limits.progress_deadline:.0f} s")
 
+    async def _give_patience(self, task: asyncio.Task[Any]) -> None:
+        patience = asyncio.create_task(self._parts.clock.sleep(PATIENCE))
+        await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
+        patience.cancel()
+
     def _heed(self) -> None:
         """Raise for what asks the rollout to stop here."""
-        if self._interruption.signal is not None:
-            raise Interrupted(self._interruption.signal)
+        self._interruption.heed()
         alarm = self._parts.watch.standing()
         if alarm is not None:
             raise (Halted if alarm.fatal else StepFailed)(alarm.reason, hint=alarm.hint)
@@ -221,11 +277,6 @@ class Engine:
 
     def _at(self) -> float:
         return self._parts.clock.now() - self._origin
-
-
-def _name(step: Step) -> str:
-    """``AwaitHealthy`` is told as ``await healthy``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(step).__name__).lower()
 
 
 def _gone(instance: Instance) -> str:

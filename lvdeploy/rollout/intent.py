@@ -25,6 +25,10 @@ class Sessions(StrEnum):
     ANY = "any"
 
 
+ASKED = "a rollback was asked for"
+"""The reason of a way back that nothing but a person wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 
 from lvdeploy.clock import Clock
-from lvdeploy.errors import Refused
+from lvdeploy.errors import Refused, StateError
 from lvdeploy.model import Kind, Observation
 from lvdeploy.swarm.lines import decode
 from lvdeploy.swarm.order import LoadOrder, ShardOrder, SwarmOrder
 from lvdeploy.swarm.recorder import Recorder
-from lvdeploy.swarm.worker import SwarmFailed, Worker, module_command
+from lvdeploy.swarm.worker import STOP_TIMEOUT, SwarmFailed, Worker, module_command
 
 FLUSH_PERIOD = 1.0
 
@@ -117,16 +117,23 @@ class Swarm:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
 
-    async def stop(self) -> None:
-        """End every client and process; what they saw last is still recorded. Does nothing twice."""
+    async def stop(self, *, patience: float = STOP_TIMEOUT) -> None:
+        """
+        End every client and process; what they saw last is still recorded. Does nothing twice.
+
+        ``patience`` is how many seconds they may take by themselves.
+        """
         workers, self._workers = self._workers, []
-        await asyncio.gather(*(worker.stop() for worker in workers))
+        await asyncio.gather(*(worker.stop(patience=patience) for worker in workers))
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.wait([self._flusher])
         if self._recorder is not None:
             recorder, self._recorder = self._recorder, None
-            recorder.close()
+            try:
+                recorder.close()
+            except StateError as error:
+                self._fail(SwarmFailed(error.message, hint=error.hint))
 
     async def _begin(self, role: str, command: Sequence[str], order: ShardOrder | LoadOrder) -> None:
         worker = Worker(role, command, take=self._take, failed=self._fail)
@@ -171,7 +178,11 @@ class Swarm:
     async def _flush(self, recorder: Recorder) -> None:
         while True:
             await self._clock.sleep(FLUSH_PERIOD)
-            recorder.flush()
+            try:
+                recorder.flush()
+            except StateError as error:
+                self._fail(SwarmFailed(error.message, hint=error.hint))
+                return
 
     def _not_ready(self) -> NotReady:
         missing = self.clients - self.ready

@@ -64,20 +64,21 @@ class Worker:
             process.stdin.write(order + b"\n")
             await process.stdin.drain()
 
-    async def stop(self) -> None:
-        """Close its stdin and wait for its last words; then SIGTERM, then SIGKILL."""
+    async def stop(self, *, patience: float = STOP_TIMEOUT) -> None:
+        """Close its stdin and wait so many seconds for its last words; then SIGTERM, then SIGKILL."""
         self._stopping = True
         process = self._process
         if process is None:
             return
         if process.stdin is not None:
             process.stdin.close()
-        for number, patience in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, KILL_TIMEOUT), (None, None)):
-            _, pending = await asyncio.wait(self._tasks, timeout=patience)
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, KILL_TIMEOUT), (None, None)):
+            _, pending = await asyncio.wait(self._tasks, timeout=seconds)
             if not pending:
                 break
             if number is not None:
-                _log.warning("the swarm's %s did not end; sending %s", self.role, number.name)
+                level = logging.WARNING if patience == STOP_TIMEOUT else logging.DEBUG
+                _log.log(level, "the swarm's %s did not end; sending %s", self.role, number.name)
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(number)
         await asyncio.gather(*self._tasks)

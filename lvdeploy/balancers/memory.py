@@ -10,6 +10,7 @@ from lvdeploy.balancers.routing import Route, route
 from lvdeploy.clock import Clock, SystemClock
 from lvdeploy.document import Settings
 from lvdeploy.errors import BalancerError, Changed
+from lvdeploy.hook import Hook, nobody
 from lvdeploy.model import Cookie, Health, Mode, ObservedTraffic, Outcome, Scope, Traffic, Verdict
 
 EVERYTHING = Capabilities(
@@ -42,7 +43,7 @@ class Memory:
 
     def __init__(
         self, traffic: Traffic | None = None, *, capabilities: Capabilities = EVERYTHING, clock: Clock | None = None,
-        delay: float = 0.0, deadline: float = 10.0,
+        delay: float = 0.0, deadline: float = 10.0, hook: Hook = nobody,
     ) -> None:
         self.capabilities = capabilities
         self.health: dict[str, Health] = {}
@@ -53,6 +54,7 @@ class Memory:
         self._clock = clock or SystemClock()
         self._delay = delay
         self._deadline = deadline
+        self._hook = hook
         self._refusals: list[str] = []
         self._lost = False
         self._frozen = False
@@ -83,6 +85,7 @@ class Memory:
         self._require(desired)
         self._notes = self._held = desired
         self.applied.append(desired)
+        self._hook("inside apply: not acknowledged")
         if self._delay:
             await self._clock.sleep(self._delay)
         if self._unacknowledged:

@@ -12,6 +12,7 @@ from lvdeploy.clock import Clock, SystemClock
 from lvdeploy.config import Deployment, load_deployment
 from lvdeploy.errors import ConfigurationError, Refused, StateError
 from lvdeploy.health import HttpHealth
+from lvdeploy.hook import Hook, nobody
 from lvdeploy.hosts import Host
 from lvdeploy.hosts.local import LocalHost
 from lvdeploy.instances import INSTANCES, InstanceDriver
@@ -37,6 +38,7 @@ class Workshop:
     instances: InstanceDriver
     journal: Journal
     lease: Lease
+    hook: Hook
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -59,8 +61,9 @@ class Workshop:
         """Return what an engine drives."""
         return Parts(
             balancer=self.balancer, instances=self.instances,
-            health=self.health(), drainer=InstanceDrainer(self.deployment.drain, clock=self.clock), watch=watch,
-            journal=self.journal, clock=self.clock,
+            health=self.health(),
+            drainer=InstanceDrainer(self.deployment.drain, clock=self.clock, hook=self.hook),
+            watch=watch, journal=self.journal, clock=self.clock,
         )
 
     def health(self) -> HttpHealth:
@@ -99,11 +102,11 @@ def find_file(given: Path | None) -> Path:
     return path
 
 
-def assemble(path: Path, environment: dict[str, str] | None = None) -> Workshop:
+def assemble(path: Path, environment: dict[str, str] | None = None, *, hook: Hook = nobody) -> Workshop:
     """Read the file and put the parts together, touching nothing but the state directory."""
     deployment = load_deployment(path, dict(os.environ) if environment is None else environment)
-    host, clock, state = LocalHost(), SystemClock(), deployment.state.directory
-    journal = _journal(state)
+    host, clock, state = LocalHost(hook=hook), SystemClock(), deployment.state.directory
+    journal = _journal(state, hook)
     chosen, section = BALANCERS[deployment.balancer.driver], deployment.balancer
     driver, name = INSTANCES[deployment.instances.driver], deployment.service.name
     return Workshop(
@@ -111,12 +114,12 @@ def assemble(path: Path, environment: dict[str, str] | None = None) -> Workshop:
         balancer=chosen.build(section.settings, host=host, state_directory=state, service=name, clock=clock),
         managed=chosen.manage(section.settings, host=host, state_directory=state, service=name, clock=clock),
         instances=driver.build(deployment.instances.settings, host=host, state_directory=state, clock=clock),
-        lease=Lease(journal, name, clock=clock),
+        lease=Lease(journal, name, clock=clock), hook=hook,
     )
 
 
-def _journal(state: Path) -> Journal:
+def _journal(state: Path, hook: Hook) -> Journal:
     try:
-        return Journal.open(state / "journal.db")
+        return Journal.open(state / "journal.db", hook=hook)
     except StateError as error:
         raise Refused(error.message, hint=error.hint) from error

@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 from lvdeploy.errors import HostError
+from lvdeploy.hook import Hook, nobody
 from lvdeploy.hosts import launcher
 from lvdeploy.hosts.contract import Completed, Record
 
@@ -31,7 +32,8 @@ _children: set[int] = set()
 class LocalHost:
     """This machine; see ``Host``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hook: Hook = nobody) -> None:
+        self._hook = hook
         self._groups_seen: set[tuple[int, str]] = set()
 
     async def run(
@@ -71,7 +73,10 @@ class LocalHost:
         finally:
             os.close(telling)
         _children.add(pid)
-        return await self._launched(pid, record=record, listening=listening, command=argv[0])
+        self._hook(f"inside spawn: {record.name} launched")
+        written = await self._launched(pid, record=record, listening=listening, command=argv[0])
+        self._hook(f"inside spawn: {record.name} recorded")
+        return written
 
     async def recorded(self, record: Path) -> Record | None:
         _reap()
@@ -104,6 +109,8 @@ class LocalHost:
             return False
         except PermissionError:
             raise HostError(f"process {record.pid} ({record.argv[0]}) belongs to another user") from None
+        if number:
+            self._hook(f"inside stop: signal {number} sent")
         return True
 
     async def read(self, path: Path, *, start: int = 0) -> bytes | None:
@@ -124,9 +131,11 @@ class LocalHost:
 
     async def write(self, path: Path, content: bytes, *, mode: int = 0o600, staging: Path | None = None) -> None:
         await _told("write", path, launcher.replace_file, path, content, mode=mode, staging=staging)
+        self._hook(f"inside write: {path.name} renamed")
 
     async def remove(self, path: Path) -> None:
         await _told("remove", path, path.unlink, missing_ok=True)
+        self._hook(f"inside remove: {path.name} gone")
 
     async def make_directory(self, path: Path) -> None:
         await _told("make the directory", path, path.mkdir, mode=0o700, parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lvdeploy.clock import Clock
 from lvdeploy.document import Duration, Secret, Settings
+from lvdeploy.hook import Hook, nobody
 from lvdeploy.model import Instance, Slot
 
 _BODY_BOUND = 65_536
@@ -140,9 +141,10 @@ async def drain(
 class InstanceDrainer:
     """Drains the instances of one service as its settings say."""
 
-    def __init__(self, settings: DrainSettings, *, clock: Clock) -> None:
+    def __init__(self, settings: DrainSettings, *, clock: Clock, hook: Hook = nobody) -> None:
         self._settings = settings
         self._clock = clock
+        self._hook = hook
 
     async def drain(self, instance: Instance, slot: Slot, *, rate: float, tell: Callable[[str], None]) -> str:
         """
@@ -153,9 +155,12 @@ class InstanceDrainer:
         del instance
         if self._settings.close == "signal":
             return ""
-        drained = await drain(
-            slot, self._settings, rate=rate, clock=self._clock, on_batch=lambda left: tell(f"{left} sockets left")
-        )
+
+        def on_batch(left: int) -> None:
+            self._hook("inside drain: a batch sent")
+            tell(f"{left} sockets left")
+
+        drained = await drain(slot, self._settings, rate=rate, clock=self._clock, on_batch=on_batch)
         return "" if drained.outcome in (DrainOutcome.DRAINED, DrainOutcome.GONE) else drained.reason
 
 

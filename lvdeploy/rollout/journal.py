@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from lvdeploy.errors import StateError
+from lvdeploy.hook import Hook, nobody
 from lvdeploy.model import Event, Fact, Instance, StepRecord
 from lvdeploy.rollout.intent import Intent
 
-SCHEMA = 1
+SCHEMA = 2
 
 _TABLES = """
 create table runs (
@@ -34,9 +35,12 @@ create table events (
   number integer primary key, run text not null references runs(id), at real not null, kind text not null,
   subject text not null, message text not null, detail text not null
 );
+"""
+
+_LEASE = """
 create table lease (
   service text primary key, token text not null, owner text not null, host text not null, pid integer not null,
-  started real not null, reason text not null, acquired real not null, expires real not null
+  birth text not null, reason text not null, acquired real not null, expires real not null
 );
 """
 
@@ -56,32 +60,29 @@ class Run:
     reason: str = ""
 
 
-Hook = Callable[[str], None]
-"""Called with the name of each point at which a crash must be survivable."""
-
-
-def _nothing(point: str) -> None:
-    del point
-
-
 class Journal:
     """The journal of one state directory. Every method that writes has committed when it returns."""
 
-    def __init__(self, connection: sqlite3.Connection, *, hook: Hook = _nothing) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, hook: Hook = nobody) -> None:
         self._connection = connection
         self._hook = hook
 
     @classmethod
-    def open(cls, path: Path, *, hook: Hook = _nothing) -> Journal:
+    def open(cls, path: Path, *, hook: Hook = nobody) -> Journal:
         """Open or create the journal, private to its owner. Raises ``StateError``."""
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-            connection.row_factory = sqlite3.Row
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
-            _migrate(connection, path)
+            return cls.on(connection, path=path, hook=hook)
+
+    @classmethod
+    def on(cls, connection: sqlite3.Connection, *, path: Path, hook: Hook = nobody) -> Journal:
+        """Keep the journal on a connection that is open, in autocommit mode; ``path`` is for messages."""
+        connection.row_factory = sqlite3.Row
+        _migrate(connection, path)
         return cls(connection, hook=hook)
 
     def close(self) -> None:
@@ -96,7 +97,9 @@ class Journal:
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("rollback")
+                # On a full disk SQLite has done so itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
                 raise
             self._connection.execute("commit")
         self._hook(f"after {point}")
@@ -124,7 +127,8 @@ class Journal:
 
     def runs(self, service: str, *, limit: int = 50) -> tuple[Run, ...]:
         """Return the newest runs of a service, newest first."""
-        rows = self._rows("select * from runs where service = ? order by began desc limit ?", service, limit)
+        # Not by the time it began: somebody may have set the clock back since.
+        rows = self._rows("select * from runs where service = ? order by rowid desc limit ?", service, limit)
         return tuple(_run(row) for row in rows)
 
     def run(self, run: str) -> Run | None:
@@ -205,7 +209,10 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             hint="use that version of lvdeploy, or another state.directory",
         )
     if version == 0:
-        connection.executescript(f"begin; {_TABLES} pragma user_version = {SCHEMA}; commit;")
+        connection.executescript(f"begin; {_TABLES} {_LEASE} pragma user_version = {SCHEMA}; commit;")
+    elif version < SCHEMA:
+        # A lease is of the moment: whoever held one wrote it in another form, and is of another lvdeploy.
+        connection.executescript(f"begin; drop table lease; {_LEASE} pragma user_version = {SCHEMA}; commit;")
 
 
 @contextmanager
@@ -214,7 +221,7 @@ def _explained(path: Path | None) -> Iterator[None]:
     where = f" {path}" if path is not None else ""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
         raise StateError(
             f"the journal{where} cannot be read or written: {error}",
             hint="look at the disk's space and the permissions of state.directory",
@@ -226,8 +233,9 @@ def _packed(value: object) -> str:
 
 
 def _run(row: sqlite3.Row) -> Run:
+    with _explained(None):
+        intent = msgspec.json.decode(row["intent"], type=Intent)
     return Run(
-        id=row["id"], service=row["service"], command=row["command"],
-        intent=msgspec.json.decode(row["intent"], type=Intent), began=row["began"], ended=row["ended"],
-        outcome=row["outcome"], exit_code=row["exit_code"], reason=row["reason"],
+        id=row["id"], service=row["service"], command=row["command"], intent=intent, began=row["began"],
+        ended=row["ended"], outcome=row["outcome"], exit_code=row["exit_code"], reason=row["reason"],
     )

@@ -23,7 +23,7 @@ LAYERS = [
     {"balancers", "instances", "client", "measure"},
     {"wire", "hosts"},
     {"model", "document"},
-    {"errors", "clock"},
+    {"errors", "clock", "hook"},
 ]
 LEVEL = {room: -height for height, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "cli.main": ("end_to_end/test_rolling.py", "every exit code passes through it"),
     "cli.options": ("end_to_end/test_rolling.py", "flags as users type them"),
     "cli.population": ("end_to_end/test_rolling.py", "the swarm does what the file says"),
+    "cli.proving": ("end_to_end/test_breaks.py", "bad releases are found by it"),
     "cli.rollout": ("end_to_end/test_rolling.py", "whole rollouts are run"),
     "cli.rollouts": ("end_to_end/test_rolling.py", "the commands themselves are run"),
     "cli.watching": ("end_to_end/test_rolling.py", "whole rollouts are watched"),
@@ -76,12 +77,12 @@ TESTED_ELSEWHERE = {
     "document.page": ("test_document.py", "seen in the problems of load()"),
     "document.values": ("test_document.py", "read by load()"),
     "errors": ("end_to_end/test_rolling.py", "types; their exit codes are seen from outside"),
+    "hook": ("rollout/test_kill_points.py", "killed at every point it is told of"),
     "model": ("rollout/test_rolling.py", "types, used everywhere"),
     "rollout.deeds": ("rollout/test_engine.py", "the engine does them, in virtual time"),
     "rollout.gates": ("rollout/test_engine.py", "types; the engine asks them"),
     "rollout.intent": ("rollout/test_rolling.py", "types; every plan has one"),
-    "rollout.journal": ("rollout/test_engine.py", "killed and resumed at every record"),
-    "rollout.lease": ("rollout/test_engine.py", "held by every rollout there"),
+    "rollout.journal": ("rollout/test_kill_points.py", "killed and resumed at every record"),
     "rollout.observe": ("rollout/test_engine.py", "the engine looks before each step"),
     "rollout.plan": ("rollout/test_rolling.py", "its laws are held for every fleet"),
     "rollout.traffic": ("rollout/test_rolling.py", "every step's traffic is part of the laws"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 import socket
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-import psutil
-
 from lvdeploy.clock import Clock
-from lvdeploy.errors import LeaseHeld
+from lvdeploy.errors import LeaseHeld, StateError
+from lvdeploy.hosts.launcher import birth
 from lvdeploy.rollout.journal import Journal
 
 TTL = 30.0
@@ -22,12 +24,16 @@ RENEWAL = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who asks for the lease, or has it. ``started`` is the process's start time, ``acquired`` and ``expires`` wall."""
+    """
+    Who asks for the lease, or has it; ``acquired`` and ``expires`` are seconds since the epoch.
+
+    ``birth`` marks the process's start: unlike a time of day it stays when somebody sets the clock.
+    """
 
     owner: str
     host: str
     pid: int
-    started: float
+    birth: str
     reason: str
     acquired: float = 0.0
     expires: float = 0.0
@@ -39,27 +45,26 @@ class Holder:
 
 def this_process(reason: str) -> Holder:
     """Return this process as a holder."""
-    process = psutil.Process()
-    return Holder(getpass.getuser(), socket.gethostname(), process.pid, process.create_time(), reason)
+    return Holder(getpass.getuser(), socket.gethostname(), os.getpid(), birth(os.getpid()) or "", reason)
 
 
 def alive(holder: Holder) -> bool:
     """True unless the holder is known to be dead; of another host nothing is known."""
     if holder.host != socket.gethostname():
         return True
-    try:
-        return abs(psutil.Process(holder.pid).create_time() - holder.started) < 1
-    except psutil.Error:
-        return False
+    return birth(holder.pid) == holder.birth
 
 
 class Lease:
-    """The lease of one service, held by this process. Raises ``LeaseHeld``."""
+    """The lease of one service, held by this process. ``lives`` tells of a holder. Raises ``LeaseHeld``."""
 
-    def __init__(self, journal: Journal, service: str, *, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, service: str, *, clock: Clock, lives: Callable[[Holder], bool] = alive
+    ) -> None:
         self._journal = journal
         self._service = service
         self._clock = clock
+        self._lives = lives
         self._token = ""
 
     def holder(self) -> Holder | None:
@@ -73,23 +78,29 @@ class Lease:
         token = secrets.token_hex(16)
         with self._journal.transaction("acquire lease") as write:
             before = self._read(write)
-            if before is not None and alive(before) and not _expired(before, now):
+            if before is not None and self._lives(before) and not _expired(before, now):
                 raise LeaseHeld(
-                    f"another rollout of {self._service} is under way since "
-                    f"{now - before.acquired:.0f} s: {before}",
+                    f"another rollout of {self._service} is under way since {_since(before, now)}: {before}",
                     hint="wait for it, or `lvdeploy lock status` and `lvdeploy lock release`",
                 )
             write.execute(
                 "insert or replace into lease values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._service, token, holder.owner, holder.host, holder.pid, holder.started, holder.reason, now,
+                (self._service, token, holder.owner, holder.host, holder.pid, holder.birth, holder.reason, now,
                  now + TTL),
             )
         self._token = token
         return before
 
     def confirm(self) -> None:
-        """Raise unless the lease is still this process's; asked before each deed."""
-        holder = self.holder()
+        """
+        Renew the lease, or raise where it is no longer this process's; asked before each deed.
+
+        Renewed in the same transaction: who was frozen for longer than the lease lasts, and finds that
+        nobody took it, must not lose it in the middle of the deed that follows.
+        """
+        with self._journal.transaction("confirm lease") as write:
+            self._extend(write)
+            holder = self._read(write)
         if holder is None or holder.token != self._token:
             who = "it was released" if holder is None else f"{holder} has it"
             raise LeaseHeld(
@@ -101,11 +112,9 @@ class Lease:
         """Renew until cancelled."""
         while True:
             await self._clock.sleep(RENEWAL)
-            with self._journal.transaction("renew lease") as write:
-                write.execute(
-                    "update lease set expires = ? where service = ? and token = ?",
-                    (self._clock.wall() + TTL, self._service, self._token),
-                )
+            # Where it cannot be written, the next step says so; until then the lease holds.
+            with suppress(StateError), self._journal.transaction("renew lease") as write:
+                self._extend(write)
 
     def release(self) -> None:
         """Give the lease back; nothing happens where it is not this process's."""
@@ -119,14 +128,26 @@ class Lease:
             write.execute("delete from lease where service = ?", (self._service,))
         return holder
 
+    def _extend(self, connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "update lease set expires = ? where service = ? and token = ?",
+            (self._clock.wall() + TTL, self._service, self._token),
+        )
+
     def _read(self, connection: sqlite3.Connection) -> Holder | None:
         row = connection.execute("select * from lease where service = ?", (self._service,)).fetchone()
         if row is None:
             return None
         return Holder(
-            row["owner"], row["host"], row["pid"], row["started"], row["reason"], row["acquired"], row["expires"],
+            row["owner"], row["host"], row["pid"], row["birth"], row["reason"], row["acquired"], row["expires"],
             row["token"],
         )
+
+
+def _since(holder: Holder, now: float) -> str:
+    if holder.acquired > now:
+        return f"an instant {holder.acquired - now:.0f} s from now (was the clock set back?)"
+    return f"{now - holder.acquired:.0f} s"
 
 
 def _expired(holder: Holder, now: float) -> bool:

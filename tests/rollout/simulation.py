@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lvdeploy.balancers.memory import Memory
-from lvdeploy.errors import InstanceError
-from lvdeploy.model import Event, Health, Instance, Slot, Verdict
+from lvdeploy.errors import ExitCode, InstanceError
+from lvdeploy.model import Event, Fact, Health, Instance, Mode, Slot, Traffic, Verdict
 from lvdeploy.rollout.deeds import Limits, Parts
 from lvdeploy.rollout.engine import Engine, Interruption, Result
 from lvdeploy.rollout.gates import Alarm
 from lvdeploy.rollout.intent import Intent
 from lvdeploy.rollout.journal import Journal, Run
-from lvdeploy.rollout.lease import Lease, this_process
+from lvdeploy.rollout.lease import Holder, Lease
 from lvdeploy.rollout.rolling import rolling
 from tests.fakes import VirtualClock
 
@@ -28,23 +30,77 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """What outlives lvdeploy: processes, their health, the balancer, the time."""
+    """What outlives lvdeploy: processes, their health, the balancer, the journal's disk, the time."""
 
     slots: tuple[Slot, ...]
     clock: VirtualClock = field(default_factory=VirtualClock)
     running: dict[str, Instance] = field(default_factory=dict)
+    ending: dict[str, float] = field(default_factory=dict)
     sick: dict[str, str] = field(default_factory=dict)
     draining: set[tuple] = field(default_factory=set)
     refuses_to_start: set[str] = field(default_factory=set)
     undrainable: set[str] = field(default_factory=set)
     pids: int = 100
+    dead: set[int] = field(default_factory=set)
     hook: Callable[[str], None] = lambda point: None
+    changed: Callable[[str], None] = lambda what: None
 
     def __post_init__(self) -> None:
-        self.balancer = Memory(clock=self.clock, delay=0.1)
+        self.balancer = Memory(clock=self.clock, delay=0.1, hook=self.touched)
+        self.disk = sqlite3.connect(":memory:", isolation_level=None)
+
+    def touched(self, point: str) -> None:
+        """An effect is half done: hold the laws, and let whoever does it die here."""
+        self.changed(point)
+        self.hook(point)
+
+    def next_pid(self) -> int:
+        self.pids += 1
+        return self.pids
+
+    def bury(self) -> None:
+        """Take away who was told to end and had the time for it."""
+        for slot in [slot for slot, at in self.ending.items() if at <= self.clock.now()]:
+            del self.ending[slot]
+            self.running.pop(slot, None)
 
     def versions(self) -> list[str]:
         return sorted(instance.version for instance in self.running.values())
+
+    def healthy(self, slot: str) -> bool:
+        instance = self.running.get(slot)
+        return (
+            instance is not None and slot not in self.ending and instance.version not in self.sick
+            and instance.identity not in self.draining
+        )
+
+    def able(self) -> list[str]:
+        """The servers that users are sent to and are answered by."""
+        return [
+            server.name
+            for part in (self.traffic.versions if self.traffic else ()) for server in part.servers
+            if server.mode is Mode.READY and self.healthy(server.name)
+            and self.running[server.name].version == part.version
+        ]
+
+    @property
+    def traffic(self) -> Traffic | None:
+        return self.balancer._held
+
+    def picture(self) -> object:
+        """Everything that is left of a rollout, but for pids, times and the traffic's number."""
+        self.bury()
+        with_facts = {
+            slot: (instance.version, self.healthy(slot), frozenset(self._facts(instance)))
+            for slot, instance in self.running.items()
+        }
+        unfinished = self.disk.execute("select count(*) from runs where ended is null").fetchone()[0]
+        holders = {row[0] for row in self.disk.execute("select pid from lease")} - self.dead
+        return with_facts, self.traffic and replace(self.traffic, generation=0), unfinished, holders
+
+    def _facts(self, instance: Instance) -> Iterator[Fact]:
+        query = "select fact from facts where slot = ? and pid = ? and started = ?"
+        yield from (Fact(row[0]) for row in self.disk.execute(query, instance.identity))
 
 
 class Instances:
@@ -52,27 +108,36 @@ class Instances:
         self.world = world
 
     async def list(self) -> tuple[Instance, ...]:
+        self.world.bury()
         return tuple(self.world.running.values())
 
     async def start(self, slot: Slot, version: str, *, run: str) -> Instance:
-        if version in self.world.refuses_to_start:
+        world = self.world
+        world.bury()
+        if version in world.refuses_to_start:
             raise InstanceError(f"{slot.name} died at once")
-        there = self.world.running.get(slot.name)
+        there = world.running.get(slot.name)
         if there is not None:
-            assert there.version == version
+            if there.version != version:
+                raise InstanceError(f"{slot.name} holds {there.version}")
             return there
-        self.world.pids += 1
-        self.world.running[slot.name] = Instance(slot.name, version, self.world.pids, self.world.clock.now(), run)
-        self.world.hook("inside start")
-        await self.world.clock.sleep(0.2)
-        return self.world.running[slot.name]
+        instance = Instance(slot.name, version, world.next_pid(), world.clock.now(), run)
+        world.running[slot.name] = instance
+        world.touched("inside start: not listed")
+        await world.clock.sleep(0.2)
+        return instance
 
     async def stop(self, instance: Instance, *, grace: float) -> None:
-        found = self.world.balancer._held.server(instance.slot)
-        assert found is None or found[1].mode.value == "maint", "stopped while it is routed"
-        await self.world.clock.sleep(1)
-        self.world.running.pop(instance.slot, None)
-        self.world.hook("inside stop")
+        world = self.world
+        if world.running.get(instance.slot) != instance:
+            return
+        found = world.traffic.server(instance.slot) if world.traffic else None
+        assert found is None or found[1].mode is Mode.MAINT, "stopped while it is routed"
+        world.ending.setdefault(instance.slot, world.clock.now() + 1)
+        world.touched("inside stop: signalled, not gone")
+        await world.clock.sleep(1)
+        world.bury()
+        world.touched("inside stop: gone")
 
     def log(self, slot: str) -> str:
         return f"logs/{slot}.log"
@@ -83,9 +148,7 @@ class HealthChecks:
         self.world = world
 
     async def look(self, slot: Slot, version: str) -> Health:
-        instance = self.world.running.get(slot.name)
-        bad = instance is None or version in self.world.sick or instance.identity in self.world.draining
-        return Health.DOWN if bad else Health.UP
+        return Health.UP if self.world.healthy(slot.name) else Health.DOWN
 
     async def await_healthy(self, slot: Slot, version: str, *, tell: Callable[[str], None]) -> str:
         await self.world.clock.sleep(2)
@@ -104,7 +167,7 @@ class Drainer:
     async def drain(self, instance: Instance, slot: Slot, *, rate: float, tell: Callable[[str], None]) -> str:
         self.rates.append(rate)
         self.world.draining.add(instance.identity)
-        self.world.hook("inside drain")
+        self.world.touched("inside drain: a batch sent")
         await self.world.clock.sleep(3)
         return "7 sockets are left" if instance.version in self.world.undrainable else ""
 
@@ -149,10 +212,10 @@ class Watcher:
 
 @dataclass
 class Operator:
-    """One lvdeploy process at work in the world."""
+    """One lvdeploy process at work in the world. Without ``state`` its journal is kept in memory."""
 
     world: World
-    state: Path
+    state: Path | None = None
     watch: Watcher = field(default_factory=Watcher)
     interruption: Interruption = field(default_factory=Interruption)
     hook: Callable[[str], None] = lambda point: None
@@ -161,9 +224,15 @@ class Operator:
     on_event: Callable[[Event], None] = lambda event: None
 
     def __post_init__(self) -> None:
-        self.journal = Journal.open(self.state / "journal.db", hook=self.hook)
+        self.pid = self.world.next_pid()
+        if self.state is None:
+            self.journal = Journal.on(self.world.disk, path=Path("memory"), hook=self.hook)
+        else:
+            self.journal = Journal.open(self.state / "journal.db", hook=self.hook)
         self.world.hook = self.hook
-        self.lease = Lease(self.journal, "demo", clock=self.world.clock)
+        self.lease = Lease(
+            self.journal, "demo", clock=self.world.clock, lives=lambda holder: holder.pid not in self.world.dead
+        )
         self.drainer = Drainer(self.world)
         parts = Parts(
             self.world.balancer, Instances(self.world), HealthChecks(self.world), self.drainer, self.watch,
@@ -179,16 +248,41 @@ class Operator:
         self.on_event(event)
 
     async def rollout(self, intent: Intent) -> Result:
-        self.lease.acquire(this_process("rolling"))
-        if self.journal.run(intent.run) is None:
+        """Do what the command line does for a new run or for one that was left."""
+        with self._mortal():
+            self.lease.acquire(Holder("me", "here", self.pid, "", "rolling"))
+            try:
+                return await self._rollout(intent)
+            except Exception:
+                self.lease.release()
+                raise
+
+    async def _rollout(self, intent: Intent) -> Result:
+        before = self.journal.run(intent.run)
+        if before is None:
             self.journal.begin_run(Run(intent.run, "demo", "rolling", intent, self.world.clock.wall()))
-        result = await self.engine.run(intent)
-        self.journal.end_run(
-            intent.run, outcome=result.exit_code.name, exit_code=result.exit_code, reason=result.reason,
-            at=self.world.clock.wall(),
-        )
+        elif before.intent != intent:
+            self.journal.turn(intent)
+        renewing = asyncio.create_task(self.lease.renew())
+        try:
+            result = await self.engine.run(intent)
+        finally:
+            renewing.cancel()
+        if result.exit_code is not ExitCode.NEEDS_A_PERSON:
+            self.journal.end_run(
+                intent.run, outcome=result.exit_code.name, exit_code=result.exit_code, reason=result.reason,
+                at=self.world.clock.wall(),
+            )
         self.lease.release()
         return result
+
+    @contextmanager
+    def _mortal(self) -> Iterator[None]:
+        try:
+            yield
+        except Killed:
+            self.world.dead.add(self.pid)
+            raise
 
     def done(self) -> list[str]:
         return [f"{event.message} {event.subject}" for event in self.events if event.kind == "step_ended"]

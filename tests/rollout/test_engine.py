@@ -7,9 +7,8 @@ from lvdeploy.model import WHOLE, Admission, Mode, Outcome, Slot, Verdict
 from lvdeploy.rollout.engine import Interrupted
 from lvdeploy.rollout.gates import Alarm
 from lvdeploy.rollout.intent import Intent
-from tests.fakes import VirtualClock
 from tests.rollout.fleets import COOKIE, intent
-from tests.rollout.simulation import Killed, Operator, World
+from tests.rollout.simulation import Operator, World
 
 SLOTS = tuple(Slot(f"web-{n}", "127.0.0.1", 4000 + n) for n in range(1, 5))
 LOST = Verdict("state_lost", Outcome.FAIL, "3", "0", "3 sessions lost their form")
@@ -252,49 +251,6 @@ def test_a_proof_that_fails_or_saw_nothing_moves_nobody(world, tmp_path, outcome
     assert "joins: join crashed" in result.reason
     assert not [done for done in operator.done() if done.startswith(("admit", "drain web-1"))]
     serves(world, "1")
-
-
-class Counting:
-    """Counts the points at which a crash must be survivable, and dies at one of them."""
-
-    def __init__(self, deadly=None):
-        self.deadly, self.passed = deadly, []
-
-    def __call__(self, point):
-        if point.endswith(("lease", "event")):
-            return
-        self.passed.append(point)
-        if len(self.passed) - 1 == self.deadly:
-            raise Killed(point)
-
-
-def kill_points(tmp_path):
-    world = World(SLOTS)
-    up(world, tmp_path)
-    counting = Counting()
-    asyncio.run(Operator(world, tmp_path, hook=counting).rollout(intent(3)))
-    return counting.passed
-
-
-@pytest.mark.parametrize("back", [False, True])
-def test_killed_at_any_point_it_can_be_resumed_or_taken_back(tmp_path, back):
-    points = kill_points(tmp_path / "whole")
-
-    assert len(points) == 131
-    for number, point in enumerate(points):
-        state = tmp_path / str(number)
-        world = World(SLOTS, VirtualClock())
-        up(world, state)
-        with pytest.raises(Killed):
-            asyncio.run(Operator(world, state, hook=Counting(number)).rollout(intent(3)))
-        heir = Operator(world, state)
-        heir.lease.break_()
-        unfinished = heir.journal.unfinished("demo")
-        wanted = unfinished.intent if unfinished else intent(3, run="r2")
-        result = asyncio.run(heir.rollout(wanted.turned_back("the user asked") if back else wanted))
-
-        assert result.exit_code is (ExitCode.ROLLED_BACK if back else ExitCode.OK), point
-        serves(world, "1" if back else "2")
 
 
 def test_a_journal_of_a_newer_lvdeploy_is_refused(world, tmp_path):

@@ -30,6 +30,7 @@ from lvdeploy.instances import INSTANCES
 from lvdeploy.instances.drain import DrainSettings
 from lvdeploy.measure.limits import Limits
 from lvdeploy.measure.proof import ProofLimits
+from lvdeploy.measure.verification import Fault
 from lvdeploy.model import Slot
 from lvdeploy.rollout.intent import Sessions
 from lvdeploy.scenario.steps import Scenario
@@ -230,6 +231,8 @@ class VerifySettings(Settings):
     connect_to: Address | None = None
     ca: Location | None = None
     on_inconclusive: Literal["keep", "rollback"] = "keep"
+    faults: Annotated[tuple[Annotated[Fault, BeforeValidator(str)], ...], Field(min_length=1)] = tuple(Fault)
+    outage: Annotated[Duration, Field(gt=0)] = 3.0
     prove: ProofLimits = ProofLimits()
     limits: Limits = Limits()
     http: HttpSettings = HttpSettings()

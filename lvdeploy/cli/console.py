@@ -64,6 +64,10 @@ class Console:
             self._view.start()
             self._drawing = asyncio.get_running_loop().create_task(self._draw())
 
+    def watch(self, tally: Tally) -> None:
+        """Show these figures from now on."""
+        self._tally = tally
+
     def show(self, event: Event) -> None:
         """Take an event."""
         if self._screen is not None:

@@ -62,8 +62,8 @@ def show(error: LvdeployError) -> None:
 
 def _register() -> None:
     # Imported late: `lvdeploy --help` and completion should not wait for what they do not use.
-    from lvdeploy.cli import demo, fleet, inspect, lock, rollouts
+    from lvdeploy.cli import demo, fleet, inspect, lock, rollouts, verify
 
-    for module in (rollouts, fleet, inspect, lock, demo):
+    for module in (rollouts, verify, fleet, inspect, lock, demo):
         for command in module.COMMANDS:
             lvdeploy.add_command(command)

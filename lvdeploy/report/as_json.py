@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from lvdeploy.measure.disruption import Disruption
-from lvdeploy.measure.tally import Gap
-from lvdeploy.model import Verdict
+from lvdeploy.measure.tally import Gap, StateCount
+from lvdeploy.model import StateClass, Verdict
 from lvdeploy.report.masking import mask
 from lvdeploy.report.run import Clients, Requests, Run, finite
 
@@ -68,16 +68,7 @@ def _sections(run: Run) -> dict[str, Json]:
             for each in run.steps
         ],
         "clients": _clients(run.clients),
-        "state": {
-            each.value: {
-                "counted": count.counted,
-                "kept": count.kept,
-                "lost": count.lost,
-                "accepted": count.accepted,
-                "indeterminate": count.indeterminate,
-            }
-            for each, count in run.state.items()
-        },
+        "state": _state(run.state),
         "http": _http(run.http),
         "balancer": {
             "driver": balancer.driver,
@@ -104,7 +95,32 @@ def _sections(run: Run) -> dict[str, Json]:
             }
             for each in run.proofs
         ],
+        "rounds": [
+            {
+                "fault": each.fault,
+                "title": each.title,
+                "began": each.began,
+                "ended": each.ended,
+                "clients": _clients(each.clients),
+                "state": _state(each.state),
+                "checks": [_check(check) for check in each.checks],
+            }
+            for each in run.rounds
+        ],
         "disruptions": [_disruption(each) for each in run.disruptions],
+    }
+
+
+def _state(state: Mapping[StateClass, StateCount]) -> Json:
+    return {
+        each.value: {
+            "counted": count.counted,
+            "kept": count.kept,
+            "lost": count.lost,
+            "accepted": count.accepted,
+            "indeterminate": count.indeterminate,
+        }
+        for each, count in state.items()
     }
 
 

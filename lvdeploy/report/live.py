@@ -51,13 +51,14 @@ def figures_of(tally: Tally) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """What is going on, for the first line."""
+    """What is going on, for the first line; ``steers`` says whether traffic is changed and worth showing."""
 
     command: str
     service: str
     run: str
     to_version: str
     from_version: str = ""
+    steers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ class Frame:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, options.height or console.height
-        lines = [*self._head(width), *self._people(), Text(), *self._traffic(rows=max(1, height - 18))]
+        traffic = self._traffic(rows=max(1, height - 18)) if self.title.steers else ()
+        lines = [*self._head(width), *self._people(), Text(), *traffic]
         steps = [*self._steps(rows=max(1, min(6, height - len(lines) - 7)), ascii_only=options.ascii_only)]
         lines += [Text(), *steps]
         lines += [Text(), *self._last_events(console, width=width, rows=height - len(lines) - 2)]

@@ -86,6 +86,19 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """One fault of ``verify``: the connections of all clients broken once, and what came back."""
+
+    fault: str
+    title: str
+    began: float
+    ended: float
+    clients: Clients
+    state: Mapping[StateClass, StateCount]
+    checks: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """
     Everything there is to tell of a run.
@@ -114,6 +127,7 @@ class Run:
     events: tuple[Event, ...] = ()
     checks: tuple[Verdict, ...] = ()
     proofs: tuple[Proven, ...] = ()
+    rounds: tuple[Round, ...] = ()
     disruptions: tuple[Disruption, ...] = ()
 
 

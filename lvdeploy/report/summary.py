@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lvdeploy.errors import ExitCode
 from lvdeploy.measure.tally import Gap, StateCount
@@ -11,7 +11,7 @@ from lvdeploy.measure.timeline import cause
 from lvdeploy.model import Outcome, StateClass, Verdict
 from lvdeploy.report.lines import duration
 from lvdeploy.report.masking import mask
-from lvdeploy.report.run import Clients, Requests, Run, finite
+from lvdeploy.report.run import Clients, Requests, Round, Run, finite
 
 _WIDTH = 10
 _UNTIL_THE_END = (ExitCode.OK, ExitCode.INCONCLUSIVE)
@@ -20,11 +20,11 @@ _MARKS = {Outcome.FAIL: "FAILED", Outcome.INCONCLUSIVE: "UNSURE"}
 
 def summary(run: Run) -> tuple[str, ...]:
     """Return the lines, without the last word: what happened and what to run next is the caller's."""
-    sections = (
+    sections = _of_rounds(run) if run.rounds else (
         ("", [_headline(run)]),
         ("clients", list(_clients(run.clients))),
         ("why", list(_causes(run))),
-        ("state", list(_state(run))),
+        ("state", list(_state(run.state))),
         ("requests", list(_requests(run.http))),
         ("proofs", list(_proofs(run))),
         ("checks", [_checks(run.checks)]),
@@ -38,6 +38,28 @@ def summary(run: Run) -> tuple[str, ...]:
 
 
 # Private
+
+
+def _of_rounds(run: Run) -> tuple[tuple[str, list[str]], ...]:
+    """A run that broke its own clients' connections is told fault by fault."""
+    version = f" {run.from_version}" if run.from_version else ""
+    took = duration(max(0.0, run.ended - run.started))
+    faults = f"{len(run.rounds)} fault{'s' if len(run.rounds) > 1 else ''}"
+    headline = f"{run.service}{version}: {run.command} in {took}; {faults}"
+    return (
+        ("", [headline]),
+        *((each.fault, list(_round(each))) for each in run.rounds),
+        ("checks", [_checks(run.checks)]),
+    )
+
+
+def _round(told: Round) -> Iterator[str]:
+    clients = told.clients
+    loads = f"; {clients.full_page_loads} full page loads" if clients.full_page_loads else ""
+    back = f"{clients.never_returned} never came back" if clients.never_returned else "all came back"
+    yield f"{told.title}: {clients.sessions} sessions, {back}{loads}"
+    yield f"gap {_times(clients.gap)}"
+    yield from _state(told.state)
 
 
 def _section(name: str, texts: Sequence[str]) -> list[str]:
@@ -96,8 +118,8 @@ def _causes(run: Run) -> Iterator[str]:
         yield "lost during " + ", ".join(f"{what} ×{count}" for what, count in asked.most_common(6))
 
 
-def _state(run: Run) -> Iterator[str]:
-    for each, count in run.state.items():
+def _state(state: Mapping[StateClass, StateCount]) -> Iterator[str]:
+    for each, count in state.items():
         if count.counted or count.indeterminate:
             yield f"{each.value:<{_WIDTH}}{_fates(each, count)}"
 

@@ -57,7 +57,8 @@ class FaultProxy:
         try:
             _, writer = await connect(self._target, tls=self._tls)
         except Unreachable as error:
-            where = f"{self._target.authority} at {self._target.host}:{self._target.port}"
+            name, address = self._target.authority, f"{self._target.host}:{self._target.port}"
+            where = name if name == address else f"{name} at {address}"
             raise Refused(
                 f"cannot reach {where}: {error}",
                 hint="check service.url, verify.connect_to and verify.ca; `lvdeploy status` says what serves",

@@ -57,6 +57,8 @@ TESTED_ELSEWHERE = {
     "cli.proving": ("end_to_end/test_breaks.py", "bad releases are found by it"),
     "cli.rollout": ("end_to_end/test_rolling.py", "whole rollouts are run"),
     "cli.rollouts": ("end_to_end/test_rolling.py", "the commands themselves are run"),
+    "cli.trial": ("end_to_end/test_verify.py", "whole rounds are run"),
+    "cli.verification": ("end_to_end/test_verify.py", "the command itself is run, and its last line read"),
     "cli.watching": ("end_to_end/test_rolling.py", "whole rollouts are watched"),
     "cli.wording": ("end_to_end/test_rolling.py", "what a person reads is read there"),
     "demo.application": ("demo/test_pages.py", "the application is run"),

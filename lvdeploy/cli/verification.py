@@ -60,10 +60,12 @@ class Verification:
                 break
         return self._conclude()
 
-    def again(self, fault: Fault | None = None) -> str:
-        """Name the command that does it again, with the same clients."""
-        only = f" --fault {fault}" if fault is not None else ""
-        return f"`lvdeploy verify{only} --seed {self.seed}`"
+    def again(self, *faults: Fault) -> str:
+        """Name the command that tries these faults again, or all of them, with the same clients."""
+        verify = self.deployment.verify
+        words = [f"--fault {each}" for each in faults or self.faults if len(faults or self.faults) < len(verify.faults)]
+        words += [f"--clients {self.clients}"] if self.clients != verify.clients else []
+        return " ".join(("`lvdeploy verify", *words, f"--seed {self.seed}`"))
 
     # Private
 

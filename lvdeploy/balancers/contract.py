@@ -45,6 +45,10 @@ class Balancer(Protocol):
         """
         ...
 
+    async def restore(self, desired: Traffic) -> None:
+        """Like ``apply``, but over whatever is there: only where a person wants another's change undone."""
+        ...
+
     async def cut(self, server: str, connections: int) -> int:
         """Cut so many open connections of a server; return how many were. Raises where it cannot."""
         ...

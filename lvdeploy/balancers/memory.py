@@ -92,6 +92,12 @@ class Memory:
             self._unacknowledged = False
             await self._expire("did not say within its deadline that it took the change")
 
+    async def restore(self, desired: Traffic) -> None:
+        await self._reach()
+        self._require(desired)
+        self._notes = self._held = desired
+        self.applied.append(desired)
+
     async def cut(self, server: str, connections: int) -> int:
         await self._reach()
         if not self.capabilities.cuts_connections:

@@ -59,6 +59,7 @@ class Traefik:
         self._throttle = throttle
         # A Traefik of the operator's runs as somebody else: its group must be able to read.
         self._mode = 0o600 if private else 0o640
+        self._private = private
 
     async def observe(self) -> ObservedTraffic:
         reading = await self._read()
@@ -80,6 +81,13 @@ class Traefik:
         if held == desired and reading.notes and reading.notes.shape == self._shape:
             return
         await self._replace(desired, rendering, before=reading.content)
+
+    async def restore(self, desired: Traffic) -> None:
+        rendering = render(desired, names=self._names, shape=self._shape)
+        if self._private:
+            await self._host.make_directory(self._file.parent)
+        await self._write(document(rendering, names=self._names, shape=self._shape))
+        await self._acknowledged(desired, rendering)
 
     async def cut(self, server: str, connections: int) -> int:
         raise BalancerError(
@@ -186,6 +194,6 @@ class Traefik:
 
     def _changed_hint(self) -> str:
         return (
-            f"nothing was changed; put {self._file} back as it was, or remove it and run lvdeploy up "
-            "to write it anew"
+            f"nothing was changed; put {self._file} back as it was, or let `lvdeploy resume --restore` do so "
+            "(`up --restore` where no rollout is unfinished)"
         )

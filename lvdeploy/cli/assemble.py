@@ -63,7 +63,7 @@ class Workshop:
             balancer=self.balancer, instances=self.instances,
             health=self.health(),
             drainer=InstanceDrainer(self.deployment.drain, clock=self.clock, hook=self.hook),
-            watch=watch, journal=self.journal, clock=self.clock,
+            watch=watch, journal=self.journal, clock=self.clock, service=self.service,
         )
 
     def health(self) -> HttpHealth:

@@ -15,24 +15,30 @@ from lvdeploy.cli import options
 from lvdeploy.cli.assemble import Workshop, assemble, find_file
 from lvdeploy.cli.console import Console
 from lvdeploy.cli.holding import hold, unless_asked
+from lvdeploy.cli.holding import restore as put_back
 from lvdeploy.cli.leftovers import leftovers
 from lvdeploy.cli.rollout import Order, Rollout, begin, drive, engine_of, intent_of, target_of
 from lvdeploy.errors import BalancerError, ExitCode, Refused
-from lvdeploy.model import Fleet, Place, Traffic
+from lvdeploy.model import Fleet, Place, Traffic, Version
 from lvdeploy.rollout.gates import Nobody
 from lvdeploy.rollout.lease import alive
 from lvdeploy.rollout.live import live_version
 from lvdeploy.rollout.observe import shares, told
 
+SERVED = (ExitCode.OK, ExitCode.INCONCLUSIVE, ExitCode.ROLLED_BACK)
+"""Ends of a rollout after which the version that was wanted serves."""
+
 
 @click.command()
 @options.config
 @click.option("--to", metavar="VERSION", help="The version to start.  [default: service.version of the file]")
+@options.restoring
 @click.option("--plain", is_flag=True, help="One line per event, also on a terminal.")
-def up(file: Path | None, to: str | None, plain: bool) -> int:  # noqa: FBT001  click's way
+def up(file: Path | None, to: str | None, restore: bool, plain: bool) -> int:  # noqa: FBT001  click's way
     """Start the managed balancer and as many instances as there should be."""
     shop = assemble(find_file(file))
-    return options.run(_up(shop, Order("up", to=to, verify=False), Console.for_terminal(plain=plain)))
+    order = Order("up", to=to, verify=False, restore=restore)
+    return options.run(_up(shop, order, Console.for_terminal(plain=plain)))
 
 
 async def _up(shop: Workshop, order: Order, console: Console) -> int:
@@ -58,12 +64,13 @@ async def _bring_up(run: Rollout) -> int:
         )
     if shop.managed is not None and await unless_asked(run, shop.managed.up()):
         run.console.note(f"started the managed {shop.deployment.balancer.driver}")
+    await put_back(run)
     if unfinished is not None:
         return await drive(run, unfinished.intent, fresh=False)
     engine = engine_of(run, Nobody())
     fleet = await unless_asked(run, engine.look(intent_of(run, target="", previous=None)))
     live = live_version(fleet)
-    target = live if live is not None and run.order.to is None else target_of(run, fleet)
+    target = _wanted(run, live) or target_of(run, fleet)
     if live is not None and target != live:
         raise Refused(f"{live} serves already", hint=f"`lvdeploy rolling --to {target}` replaces it")
     intent = intent_of(run, target=target, previous=None)
@@ -71,6 +78,14 @@ async def _bring_up(run: Rollout) -> int:
         run.console.last(f"{target} is up already: nothing to do")
         return ExitCode.OK
     return await drive(run, intent, fresh=True)
+
+
+def _wanted(run: Rollout, live: Version | None) -> Version | None:
+    """Return what should be up where nothing is said: what serves, else the file's version, else what last served."""
+    if run.order.to or live is not None:
+        return run.order.to or live
+    past = (each for each in run.shop.journal.runs(run.shop.service) if each.exit_code in SERVED)
+    return run.shop.deployment.service.version or next((each.intent.wanted for each in past), None)
 
 
 @click.command()
@@ -121,6 +136,7 @@ async def _out_of_the_balancer(shop: Workshop) -> None:
         return
     if seen.traffic is not None and seen.traffic.versions:
         empty = replace(seen.traffic, generation=seen.traffic.generation + 1, versions=(), pins=())
+        shop.journal.intend(shop.service, empty)
         await shop.balancer.apply(empty, replacing=seen.traffic)
 
 
@@ -194,7 +210,7 @@ def _print(shop: Workshop, fleet: Fleet, document: dict[str, object], trouble: s
     terminal.print(f"{shop.service}  {shop.deployment.service.url}", markup=False, style="bold")
     terminal.print(f"new sessions: {shares(fleet.traffic) or 'to nobody'}", markup=False)
     if trouble:
-        terminal.print(f"balancer: {trouble}", markup=False, style="red")
+        terminal.print(f"balancer: {trouble}", markup=False, style="red", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("slot", "address", "version", "health", "balancer", "pid"):
         table.add_column(column)
@@ -208,8 +224,8 @@ def _print(shop: Workshop, fleet: Fleet, document: dict[str, object], trouble: s
     terminal.print(table)
     left = document["leftovers"]
     for line in left if isinstance(left, list) else ():
-        terminal.print(f"! {line}", markup=False)
-    terminal.print(_about_runs(document, shop), markup=False)
+        terminal.print(f"! {line}", markup=False, soft_wrap=True)
+    terminal.print(_about_runs(document, shop), markup=False, soft_wrap=True)
 
 
 def _about_runs(document: dict[str, object], shop: Workshop) -> str:

@@ -85,6 +85,18 @@ async def leased(run: Rollout) -> AsyncIterator[None]:
             run.shop.lease.release()
 
 
+async def restore(run: Rollout) -> None:
+    """Put the balancer back as the journal last had it, where that was asked for."""
+    known = run.shop.journal.intended(run.shop.service)
+    if not run.order.restore:
+        return
+    if known is None:
+        raise Refused("the journal knows of no change of the balancer", hint="leave --restore out")
+    run.touched = True
+    await unless_asked(run, run.shop.balancer.restore(known))
+    run.console.note(f"put the balancer back as generation {known.generation} had it")
+
+
 async def unless_asked(run: Rollout, deed: Coroutine[Any, Any, T]) -> T:
     """Await what changes nothing, or may be left at any moment; raises the wish to stop as soon as there is one."""
     task = asyncio.create_task(deed)

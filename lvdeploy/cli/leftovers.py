@@ -45,7 +45,7 @@ def _strangers(fleet: Fleet, running: Sequence[Instance]) -> Iterator[str]:
 def _idle(fleet: Fleet, live: Version | None) -> Iterator[str]:
     for place in fleet.places:
         instance = place.instance
-        if instance is not None and instance.version != live:
+        if live is not None and instance is not None and instance.version != live:
             yield (
                 f"version {instance.version} (pid {instance.pid}) runs in {place.slot.name}, and nobody wants it: "
                 "`lvdeploy up` stops it"

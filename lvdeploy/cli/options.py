@@ -36,6 +36,14 @@ class ReportTarget(click.ParamType[tuple[str, Path]]):
         return kind, Path(path)
 
 
+def restoring(command: F) -> F:
+    """``--restore``."""
+    return click.option(
+        "--restore", is_flag=True,
+        help="First put the balancer back as lvdeploy last had it, whatever somebody else made of it.",
+    )(command)
+
+
 class DurationParam(click.ParamType[float]):
     """A duration such as ``30s`` or ``5m``, in seconds."""
 

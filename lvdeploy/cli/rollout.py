@@ -50,6 +50,7 @@ class Order:
     reports: tuple[tuple[str, Path], ...] = ()
     wait: float | None = None
     supersede: bool = False
+    restore: bool = False
 
 
 @dataclass(slots=True)

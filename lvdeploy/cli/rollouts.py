@@ -10,6 +10,7 @@ from lvdeploy.cli import options
 from lvdeploy.cli.assemble import Workshop, assemble, find_file
 from lvdeploy.cli.console import Console
 from lvdeploy.cli.holding import hold, unless_asked
+from lvdeploy.cli.holding import restore as put_back
 from lvdeploy.cli.rollout import Order, Rollout, begin, drive, engine_of, forward, intent_of, preview
 from lvdeploy.cli.wording import plan_in_words
 from lvdeploy.errors import ExitCode, Refused
@@ -60,14 +61,18 @@ async def _forward(shop: Workshop, order: Order, console: Console) -> int:
 
 @click.command()
 @options.config
+@options.restoring
 @options.watched
 def resume(
-    file: Path | None, clients: int | None, seed: int | None, reports: tuple[tuple[str, Path], ...],
+    file: Path | None, restore: bool, clients: int | None, seed: int | None,  # noqa: FBT001  click's way
+    reports: tuple[tuple[str, Path], ...],
     verify: bool, wait: float | None, plain: bool,  # noqa: FBT001
 ) -> int:
     """Go on with a rollout that was interrupted or died, in the direction it had."""
     shop = assemble(find_file(file))
-    order = Order("resume", clients=clients, verify=verify, seed=seed, reports=reports, wait=wait)
+    order = Order(
+        "resume", clients=clients, verify=verify, seed=seed, reports=reports, wait=wait, restore=restore,
+    )
     return options.run(_resume(shop, order, Console.for_terminal(plain=plain)))
 
 
@@ -90,14 +95,17 @@ def _unfinished(run: Rollout) -> Run:
 @click.command()
 @options.config
 @click.option("--to", metavar="VERSION", help="Where nothing is under way: the version to go back to.")
+@options.restoring
 @options.watched
 def rollback(
-    file: Path | None, to: str | None, clients: int | None, seed: int | None,
+    file: Path | None, to: str | None, restore: bool, clients: int | None, seed: int | None,  # noqa: FBT001
     reports: tuple[tuple[str, Path], ...], verify: bool, wait: float | None, plain: bool,  # noqa: FBT001
 ) -> int:
     """Take back the rollout that is unfinished, or the last one that ended."""
     shop = assemble(find_file(file))
-    order = Order("rollback", to=to, clients=clients, verify=verify, seed=seed, reports=reports, wait=wait)
+    order = Order(
+        "rollback", to=to, clients=clients, verify=verify, seed=seed, reports=reports, wait=wait, restore=restore,
+    )
     return options.run(_rollback(shop, order, Console.for_terminal(plain=plain)))
 
 
@@ -135,6 +143,7 @@ async def _go_on(run: Rollout, unfinished: Run) -> int:
     run.touched = True
     if run.shop.managed is not None and await unless_asked(run, run.shop.managed.up()):
         run.console.note("started the managed balancer again with its last file")
+    await put_back(run)
     if run.order.verify and run.shop.journal.steps(unfinished.id):
         run.console.note("new clients watch from here on; what users met before is not known")
     return await drive(run, unfinished.intent, fresh=False)
@@ -143,6 +152,7 @@ async def _go_on(run: Rollout, unfinished: Run) -> int:
 async def _undo(run: Rollout) -> int:
     """Nothing is under way: bring the version that the last finished rollout replaced."""
     await run.shop.require_balancer()
+    await put_back(run)
     fleet = await unless_asked(run, engine_of(run, Nobody()).look(intent_of(run, target="", previous=None)))
     live = live_version(fleet)
     target = run.order.to or _before(run, live)

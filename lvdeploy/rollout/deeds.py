@@ -62,6 +62,7 @@ class Parts:
     watch: Watch
     journal: Journal
     clock: Clock
+    service: str = ""
     token: Callable[[], str] = lambda: secrets.token_hex(16)
 
 
@@ -99,6 +100,13 @@ async def perform(
             return ""
         case _:
             assert_never(step)
+
+
+def intended(intent: Intent, fleet: Fleet, step: Step) -> Traffic | None:
+    """Return the traffic that a step will set, without the pins of a proof; ``None`` where it sets none."""
+    if not isinstance(step, Open | Prove | Admit | Withdraw | Conclude):
+        return None
+    return replace(traffic_after(intent, fleet, step), generation=fleet.traffic.generation + 1, pins=())
 
 
 async def _change(parts: Parts, fleet: Fleet, desired: Traffic) -> str:

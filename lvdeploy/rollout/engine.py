@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lvdeploy.errors import BalancerError, Changed, ExitCode, LeaseHeld, LvdeployError, StateError, WaitExpired
 from lvdeploy.model import Event, Fleet, Instance, Outcome, Slot, Verdict
-from lvdeploy.rollout.deeds import INTERRUPTIBLE, Limits, Parts, StepFailed, perform
+from lvdeploy.rollout.deeds import INTERRUPTIBLE, Limits, Parts, StepFailed, intended, perform
 from lvdeploy.rollout.gates import failures
 from lvdeploy.rollout.intent import Direction, Intent
 from lvdeploy.rollout.lease import Lease
@@ -210,7 +210,9 @@ class Engine:
     async def _do(self, intent: Intent, fleet: Fleet, step: Step) -> None:
         self._lease.confirm()
         called, about, began = name(step), subject(step), self._at()
-        number = self._parts.journal.begin_step(intent.run, name=called, subject=about, at=began)
+        number = self._parts.journal.begin_step(
+            intent.run, name=called, subject=about, at=began, traffic=intended(intent, fleet, step),
+        )
         self._tell("step_began", about, called)
         try:
             deed = perform(

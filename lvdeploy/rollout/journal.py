@@ -13,10 +13,14 @@ import msgspec
 
 from lvdeploy.errors import StateError
 from lvdeploy.hook import Hook, nobody
-from lvdeploy.model import Event, Fact, Instance, StepRecord
+from lvdeploy.model import Event, Fact, Instance, StepRecord, Traffic
 from lvdeploy.rollout.intent import Intent
 
-SCHEMA = 2
+SCHEMA = 3
+
+_TRAFFIC = """
+create table traffic (service text primary key, generation integer not null, traffic text not null);
+"""
 
 _TABLES = """
 create table runs (
@@ -142,11 +146,17 @@ class Journal:
 
     # Steps
 
-    def begin_step(self, run: str, *, name: str, subject: str, at: float) -> int:
+    def begin_step(self, run: str, *, name: str, subject: str, at: float, traffic: Traffic | None = None) -> int:
+        """Record a step and, where it changes it, the traffic that the balancer is to be told."""
         with self.transaction(f"begin {name}") as write:
             cursor = write.execute(
                 "insert into steps (run, name, subject, began) values (?, ?, ?, ?)", (run, name, subject, at)
             )
+            if traffic is not None:
+                write.execute(
+                    "insert or replace into traffic select service, ?, ? from runs where id = ?",
+                    (traffic.generation, _packed(traffic), run),
+                )
         return int(cursor.lastrowid or 0)
 
     def end_step(self, number: int, *, outcome: str, detail: str, at: float) -> None:
@@ -160,6 +170,21 @@ class Journal:
             StepRecord(row["name"], row["subject"], row["began"], row["ended"], row["outcome"], row["detail"])
             for row in self._rows("select * from steps where run = ? order by number", run)
         )
+
+    # Traffic
+
+    def intend(self, service: str, traffic: Traffic) -> None:
+        """Record what the balancer is to be told outside of a run."""
+        with self.transaction("intend traffic") as write:
+            write.execute(
+                "insert or replace into traffic values (?, ?, ?)", (service, traffic.generation, _packed(traffic))
+            )
+
+    def intended(self, service: str) -> Traffic | None:
+        """Return what the balancer was last to be told; it may not have heard of it."""
+        rows = self._rows("select traffic from traffic where service = ?", service)
+        with _explained(None):
+            return msgspec.json.decode(rows[0]["traffic"], type=Traffic) if rows else None
 
     # Facts
 
@@ -209,10 +234,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             hint="use that version of lvdeploy, or another state.directory",
         )
     if version == 0:
-        connection.executescript(f"begin; {_TABLES} {_LEASE} pragma user_version = {SCHEMA}; commit;")
+        connection.executescript(f"begin; {_TABLES} {_LEASE} {_TRAFFIC} pragma user_version = {SCHEMA}; commit;")
     elif version < SCHEMA:
         # A lease is of the moment: whoever held one wrote it in another form, and is of another lvdeploy.
-        connection.executescript(f"begin; drop table lease; {_LEASE} pragma user_version = {SCHEMA}; commit;")
+        connection.executescript(
+            f"begin; drop table lease; {_LEASE} {_TRAFFIC} pragma user_version = {SCHEMA}; commit;"
+        )
 
 
 @contextmanager

@@ -16,11 +16,27 @@ async def observe(parts: Parts, slots: Sequence[Slot], *, affinity: Cookie | Non
     if seen.difference:
         raise Changed(
             tuple(seen.difference),
-            hint="put it back as it was, then `lvdeploy resume` or `lvdeploy rollback`",
+            hint="put it back as it was, or let `lvdeploy resume --restore` do so (`up --restore` where no rollout is "
+            "unfinished)",
         )
+    _require_known(parts, seen.traffic)
     running = {instance.slot: instance for instance in await parts.instances.list()}
     places = await asyncio.gather(*(_place(parts, slot, running.get(slot.name)) for slot in slots))
     return Fleet(tuple(places), seen.traffic or Traffic(0, affinity, ()))
+
+
+def _require_known(parts: Parts, seen: Traffic | None) -> None:
+    """Raise where the balancer fell behind the journal: its files were removed, or older ones put back."""
+    known = parts.journal.intended(parts.service)
+    generation = 0 if seen is None else seen.generation
+    # The last change may not have reached it.
+    if known is None or generation >= known.generation - 1:
+        return
+    what = f"holds generation {generation}" if generation else "holds nothing of this service"
+    raise Changed(
+        (f"it {what}, and lvdeploy's last change was generation {known.generation}",),
+        hint="`lvdeploy resume --restore` puts it back as it was (`up --restore` where no rollout is unfinished)",
+    )
 
 
 async def _place(parts: Parts, slot: Slot, instance: Instance | None) -> Place:

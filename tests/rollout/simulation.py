@@ -43,15 +43,15 @@ class World:
     pids: int = 100
     dead: set[int] = field(default_factory=set)
     hook: Callable[[str], None] = lambda point: None
-    changed: Callable[[str], None] = lambda what: None
+    changed: Callable[[str, str], None] = lambda point, slot: None
 
     def __post_init__(self) -> None:
         self.balancer = Memory(clock=self.clock, delay=0.1, hook=self.touched)
         self.disk = sqlite3.connect(":memory:", isolation_level=None)
 
-    def touched(self, point: str) -> None:
-        """An effect is half done: hold the laws, and let whoever does it die here."""
-        self.changed(point)
+    def touched(self, point: str, slot: str = "") -> None:
+        """An effect is half done: let the test look, and whoever does it die here."""
+        self.changed(point, slot)
         self.hook(point)
 
     def next_pid(self) -> int:
@@ -123,7 +123,7 @@ class Instances:
             return there
         instance = Instance(slot.name, version, world.next_pid(), world.clock.now(), run)
         world.running[slot.name] = instance
-        world.touched("inside start: not listed")
+        world.touched("inside start: not listed", slot.name)
         await world.clock.sleep(0.2)
         return instance
 
@@ -134,10 +134,10 @@ class Instances:
         found = world.traffic.server(instance.slot) if world.traffic else None
         assert found is None or found[1].mode is Mode.MAINT, "stopped while it is routed"
         world.ending.setdefault(instance.slot, world.clock.now() + 1)
-        world.touched("inside stop: signalled, not gone")
+        world.touched("inside stop: signalled, not gone", instance.slot)
         await world.clock.sleep(1)
         world.bury()
-        world.touched("inside stop: gone")
+        world.touched("inside stop: gone", instance.slot)
 
     def log(self, slot: str) -> str:
         return f"logs/{slot}.log"
@@ -167,7 +167,7 @@ class Drainer:
     async def drain(self, instance: Instance, slot: Slot, *, rate: float, tell: Callable[[str], None]) -> str:
         self.rates.append(rate)
         self.world.draining.add(instance.identity)
-        self.world.touched("inside drain: a batch sent")
+        self.world.touched("inside drain: a batch sent", slot.name)
         await self.world.clock.sleep(3)
         return "7 sockets are left" if instance.version in self.world.undrainable else ""
 
@@ -236,7 +236,7 @@ class Operator:
         self.drainer = Drainer(self.world)
         parts = Parts(
             self.world.balancer, Instances(self.world), HealthChecks(self.world), self.drainer, self.watch,
-            self.journal, self.world.clock,
+            self.journal, self.world.clock, service="demo",
         )
         self.engine = Engine(
             parts, LIMITS, self.world.slots, strategy=rolling, lease=self.lease, interruption=self.interruption,

@@ -62,7 +62,7 @@ class Trial:
             say("clients_ready", f"{swarm.clients} clients hold state")
             tally.mark("first_step", clock.now() - self.order.origin)
             broken = await self._break(proxy, clock)
-            say("broken", f"{broken} connections; waiting until everyone is back")
+            say("fault", f"broke {broken} connections; waiting until everyone is back")
             await self._everyone_back(tally, swarm, broken, clock)
             await clock.sleep(self.settle)
             if swarm.failure is not None:

@@ -37,17 +37,17 @@ def title(fault: Fault, *, outage: float) -> str:
     """Say in a few words what is done."""
     match fault:
         case Fault.RESTART:
-            return "close with 1012 (service restart)"
+            return "close 1012 (service restart)"
         case Fault.GOING_AWAY:
-            return "close with 1001 (going away)"
+            return "close 1001 (going away)"
         case Fault.CUT:
-            return "cut (1006)"
+            return "cut without a word (1006)"
         case Fault.NORMAL:
-            return "close with 1000 (the page is loaded again)"
+            return "close 1000 (page reload)"
         case Fault.REFUSED:
-            return f"cut, and refuse for {outage:g} s"
+            return f"cut, refuse for {outage:g} s"
         case Fault.HANGING:
-            return f"cut, and leave hanging for {outage:g} s"
+            return f"cut, leave hanging for {outage:g} s"
 
 
 def cost(fault: Fault, *, clients: int, pace: float, outage: float) -> float:

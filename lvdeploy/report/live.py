@@ -51,7 +51,7 @@ def figures_of(tally: Tally) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """What is going on, for the first line; ``steers`` says whether traffic is changed and worth showing."""
+    """What is going on, for the first line; ``steers``: traffic is changed, under an HTTP load, and both are shown."""
 
     command: str
     service: str
@@ -189,10 +189,11 @@ class Frame:
         gaps = (("half within", seen.gap_p50), ("99% within", seen.gap_p99), ("longest", seen.gap_max))
         gap = "   ".join(f"{name} {duration(value)}" for name, value in gaps if value is not None)
         yield Text.assemble(("gap      ", "dim"), gap or "none yet")
-        yield Text.assemble(
-            ("http     ", "dim"), f"{_number(seen.requests)} requests   ",
-            (f"{_number(seen.failed)} failed", "red" if seen.failed else ""),
-        )
+        if self.title.steers:
+            yield Text.assemble(
+                ("http     ", "dim"), f"{_number(seen.requests)} requests   ",
+                (f"{_number(seen.failed)} failed", "red" if seen.failed else ""),
+            )
 
     def _traffic(self, *, rows: int) -> Iterator[Text]:
         shares = "   ".join(_share(each) for each in self.versions) or "not known yet"

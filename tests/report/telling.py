@@ -7,7 +7,7 @@ from dataclasses import replace
 from lvdeploy.measure.checkers import check, overall
 from lvdeploy.measure.limits import Limits
 from lvdeploy.model import Kind, Observation, StepRecord
-from lvdeploy.report.run import Balancer, Run, Share, clients_of, requests_of
+from lvdeploy.report.run import Balancer, Round, Run, Share, clients_of, requests_of
 from tests.measure.seen import back, entry, lost, moved, ready, request, seen, tally_of
 
 STEPS = (
@@ -47,3 +47,8 @@ def bad() -> Run:
         ),
         exit_code=4,
     )
+
+
+def round_of(run: Run) -> Round:
+    """The run's clients as those of one fault."""
+    return Round("1012", "close with 1012", 1.0, 9.0, run.clients, run.state, run.checks)

@@ -8,7 +8,7 @@ from lvdeploy.measure.tally import Tally
 from lvdeploy.model import StateClass, Verdict
 from lvdeploy.report import REPORTS, write
 from lvdeploy.report.run import Run, clients_of, requests_of
-from tests.report.telling import bad, told
+from tests.report.telling import bad, round_of, told
 
 
 def document(run: Run) -> dict[str, Any]:
@@ -64,6 +64,15 @@ def test_a_disruption_tells_where_from_and_what_became_of_the_state():
     assert (first["from_instance"], first["to_instance"]) == ("web-1", "web-4")
     assert (first["code"], first["gap_s"]) == (1012, 0.5)
     assert first["state"]["name"] == {"class": "form", "wanted": "Ann", "found": "Ann", "fate": "kept"}
+
+
+def test_a_round_tells_its_fault_and_what_came_back():
+    run = told()
+    [found] = document(replace(run, rounds=(round_of(run),)))["rounds"]
+    assert (found["fault"], found["title"], found["began"], found["ended"]) == ("1012", "close with 1012", 1.0, 9.0)
+    assert found["clients"]["sessions"] == 4
+    assert found["state"]["form"]["kept"] == 3
+    assert [each["name"] for each in found["checks"]] == [each.name for each in run.checks]
 
 
 def test_infinity_is_null_beside_never_returned():

@@ -49,6 +49,14 @@ def test_the_screen_looks_as_it_did(name, picture, at, figures):
     assert drawn == (GOLDEN / f"{name}_{picture}.txt").read_text()
 
 
+def test_a_command_that_steers_no_traffic_shows_none():
+    drawn = plain(Screen(Title("verify", "demo", "7f3a", "", steers=False)).at(1.0, SEEN))
+
+    assert "1 198 of 1 200 connected" in drawn
+    assert "traffic" not in drawn
+    assert "requests" not in drawn
+
+
 @pytest.mark.parametrize("height", [1, 3, 10, 16, 24, 50])
 @pytest.mark.parametrize("width", [20, 80, 200])
 @pytest.mark.parametrize("name", ["rolling", "turned_back"])

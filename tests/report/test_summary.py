@@ -5,7 +5,7 @@ from dataclasses import replace
 from lvdeploy.measure.tally import Tally
 from lvdeploy.report.run import clients_of, requests_of
 from lvdeploy.report.summary import summary
-from tests.report.telling import bad, told
+from tests.report.telling import bad, round_of, told
 
 
 def test_a_good_run_on_one_screen():
@@ -53,3 +53,13 @@ def test_a_run_that_nobody_watched_says_so():
 def test_no_line_moves_the_cursor():
     run = replace(told(), service="de\x1b[2Jmo\n")
     assert all(line.isprintable() for line in summary(run))
+
+
+def test_rounds_are_told_fault_by_fault():
+    run = replace(told(), command="verify", rounds=(round_of(told()), round_of(bad())))
+    text = "\n".join(summary(run))
+    assert text.splitlines()[0] == "demo 1: verify in 41.5 s; 2 faults"
+    assert "  1012      close with 1012: 4 sessions, all came back\n            gap p50 500 ms" in text
+    assert "6 sessions, 1 never came back" in text
+    assert "            form      3 kept, 0 lost" in text
+    assert "steps" not in text

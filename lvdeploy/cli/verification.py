@@ -54,7 +54,8 @@ class Verification:
         name = self.deployment.service.name
         self.console.title(Title("verify", name, self.id, "", steers=False), origin=self.origin, tally=self.whole)
         self._say("verify_began", f"verify {name} at {self.deployment.service.url} (run {self.id}, seed {self.seed})")
-        self._say("planned", f"faults: {', '.join(self.faults)}", steps=[{"name": self._title(each), "subject": ""} for each in self.faults])
+        steps = [{"name": self._title(each), "subject": ""} for each in self.faults]
+        self._say("planned", f"faults: {', '.join(self.faults)}", steps=steps)
         for fault in self.faults:
             if not await self._round(fault):
                 break

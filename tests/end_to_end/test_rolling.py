@@ -1,5 +1,5 @@
 import json
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 import yaml
@@ -26,7 +26,7 @@ def test_everybody_reconnects_once_and_finds_their_state(operator):
     assert state["memory"]["counted"] > 0 == state["memory"]["kept"]
     assert http["failed"] == 0 < http["requests"]
     assert http["writes"]["acknowledged"] == http["writes"]["found"] > 0
-    suite = ElementTree.parse(operator.directory / "junit.xml").getroot()  # noqa: S314  our own file
+    suite = ET.parse(operator.directory / "junit.xml").getroot()  # noqa: S314  our own file
     assert not suite.findall(".//failure")
     cases = {case.get("name") for case in suite.findall(".//testcase")}
     assert cases >= {check["name"] for check in report["checks"]}

@@ -194,5 +194,5 @@ def test_what_is_down_leaves_before_what_serves():
     state = fleet((serves, down, serves, KINDS[0]))
     steps = plan(rolling, intent(3), state)
 
-    assert [step for step in steps if isinstance(step, Withdraw)][0] == Withdraw("web-2")
+    assert next(step for step in steps if isinstance(step, Withdraw)) == Withdraw("web-2")
     assert len(serving(state)) == 2

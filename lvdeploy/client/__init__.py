@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lvdeploy.client.live import Live, Stuck, View
 from lvdeploy.client.pump import Pump
 from lvdeploy.client.route import Route
 from lvdeploy.client.tls import tls_context
 
-__all__ = ["Pump", "Route", "tls_context"]
+__all__ = ["Live", "Pump", "Route", "Stuck", "View", "tls_context"]

@@ -41,10 +41,10 @@ class Fetcher:
         )
         self._transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=limits)
 
-    async def fetch(self, fetch: Fetch) -> Fetched | FetchFailed:
-        """Never raises, but for cancellation."""
+    async def fetch(self, fetch: Fetch, *, route: Route | None = None) -> Fetched | FetchFailed:
+        """Ask by ``route``, or the usual way. Never raises, but for cancellation."""
         try:
-            request = _request(fetch, self._route.target(fetch.url))
+            request = _request(fetch, (route or self._route).target(fetch.url))
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(fetch.number, request)
         except TimeoutError:

@@ -16,6 +16,7 @@ from lvdeploy.client.route import Outside, Route
 from lvdeploy.client.wheel import Wheel
 from lvdeploy.model import Kind, Observation
 from lvdeploy.wire.session import (
+    Action,
     CannotAct,
     Close,
     Dial,
@@ -42,11 +43,12 @@ LEAVES_UNJOINED = frozenset({Kind.PAGE_LOADED, Kind.LOST, Kind.CRASHED, Kind.JOI
 class Client:
     """One session with what it has open: no task, timer or queue of its own."""
 
-    __slots__ = ("connection", "fetches", "headers", "joined", "name", "over", "refusal", "session")
+    __slots__ = ("connection", "fetches", "headers", "joined", "name", "over", "refusal", "route", "session")
 
-    def __init__(self, name: str, session: Session) -> None:
+    def __init__(self, name: str, session: Session, route: Route) -> None:
         self.name = name
         self.session = session
+        self.route = route
         self.headers: Headers = ()
         self.connection: Connection | None = None
         self.refusal: asyncio.Handle | None = None
@@ -102,22 +104,39 @@ class Pump:
         """Begin a client; the name must be free."""
         if name in self._clients:
             raise ValueError(f"there is a client {name} already")
-        client = self._clients[name] = Client(name, session)
+        client = self._clients[name] = Client(name, session, self._route)
         self._step(client, session.begin)
 
-    def lose(self, name: str, *, code: int, headers: Headers = ()) -> None:
+    def lose(self, name: str, *, code: int, headers: Headers = ()) -> bool:
         """
         Take a client's connection away as if the server had closed it; ``headers`` go with all it sends from now on.
 
-        Nothing happens where it has no connection or is gone.
+        Returns ``False``, and nothing happens, where it has no connection or is gone.
         """
         client = self._clients.get(name)
         if client is None or client.over or client.connection is None:
-            return
+            return False
         client.headers = headers
         connection, client.connection = client.connection, None
         connection.abandon(GOING_AWAY, "")
         self._hand_in(client, Lost(code))
+        return True
+
+    def act(self, name: str, action: Action) -> None:
+        """Have a client's user do something. Raises ``CannotAct`` with nothing changed, also where it is gone."""
+        client = self._clients.get(name)
+        if client is None or client.over:
+            raise CannotAct(f"client {name} is gone")
+        refusals: list[CannotAct] = []
+        self._step(client, lambda now: _acted(client.session, action, now, refusals))
+        if refusals:
+            raise refusals[0]
+
+    def reroute(self, name: str, route: Route) -> None:
+        """Lead all that a client asks for from now on by another way; what it has open stays open."""
+        client = self._clients.get(name)
+        if client is not None:
+            client.route = route
 
     def stop(self, name: str) -> None:
         """End a client as a browser whose tab is closed: politely, and at once."""
@@ -222,7 +241,7 @@ class Pump:
     def _dial(self, client: Client, dial: Dial) -> None:
         self._close(client, GOING_AWAY, "")
         try:
-            target = self._route.target(dial.url)
+            target = client.route.target(dial.url)
             headers = self._with_defaults(client, dial.headers)
             connection = Connection(dial.url, headers, owner=self, buffer=self._buffer)
         except (Outside, ValueError) as error:
@@ -243,7 +262,7 @@ class Pump:
 
     async def _exchange(self, client: Client, fetch: Fetch) -> None:
         async with self._fetch_slots:
-            answer = await self._fetcher.fetch(fetch)
+            answer = await self._fetcher.fetch(fetch, route=client.route)
         self._hand_in(client, answer)
 
     def _close(self, client: Client, code: int, reason: str) -> None:
@@ -310,7 +329,12 @@ def _woken(session: Session, now: float) -> list[Effect]:
 
 
 def _leave(session: Session, now: float) -> list[Effect]:
+    return _acted(session, Leave(), now, [])
+
+
+def _acted(session: Session, action: Action, now: float, refusals: list[CannotAct]) -> list[Effect]:
     try:
-        return session.act(Leave(), now)
-    except CannotAct:
+        return session.act(action, now)
+    except CannotAct as error:
+        refusals.append(error)
         return []

@@ -178,11 +178,16 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Blur:
+    """Take the cursor out of the input it stands in, which keeps its value from the server as long as it does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Close the page, as a browser does when its tab is closed."""
 
 
-Action: TypeAlias = Visit | Click | Change | Submit | Push | Leave
+Action: TypeAlias = Visit | Click | Change | Submit | Push | Blur | Leave
 
 
 @dataclass(frozen=True, slots=True)

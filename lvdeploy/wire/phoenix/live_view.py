@@ -19,6 +19,7 @@ from lvdeploy.wire.phoenix.page import Page
 from lvdeploy.wire.phoenix.socket import Link
 from lvdeploy.wire.session import (
     Action,
+    Blur,
     CannotAct,
     Change,
     Click,
@@ -327,6 +328,8 @@ class LiveView:
                 self._change(live, action)
             case Push(event, value, target):
                 live.push_as_hook(event, value, target)
+            case Blur():
+                page.blur()
 
     def _change(self, live: LiveSocket, change: Change) -> None:
         for name in change.values:

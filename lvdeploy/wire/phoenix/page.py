@@ -180,6 +180,10 @@ class Page:
         """Submit a form; ``submitter`` is a button's name or a selector. Raises ``CannotAct``."""
         return forms.submit(self._look(), form, submitter, javascript=javascript)
 
+    def blur(self) -> None:
+        """No input has the focus: the next diff may overwrite what was typed."""
+        self._inputs.focus = None
+
     def snapshot_forms(self, *, javascript: JavaScript, root: str | None = None) -> Snapshot:
         """Copy the forms worth recovering of a root view (the main one): call at its rejoin, before its patch."""
         main = self.main

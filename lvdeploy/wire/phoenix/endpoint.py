@@ -51,8 +51,11 @@ class Endpoint:
 
     def socket_url(self, params: Mapping[str, Param]) -> str:
         """Return the websocket's URL with what is in ``params`` at this moment."""
-        query = "&".join([*_serialized(params), f"vsn={VSN}"])
-        return f"ws{self.origin.removeprefix('http')}{self.socket_path}/websocket?{query}"
+        return f"ws{self.origin.removeprefix('http')}{self.socket_path}/websocket?{_query(params)}"
+
+    def long_poll_url(self, params: Mapping[str, Param]) -> str:
+        """Return the URL of long polling, without the token of its session."""
+        return f"{self.origin}{self.socket_path}/longpoll?{_query(params)}"
 
 
 def origin_of(url: str) -> str | None:
@@ -87,6 +90,10 @@ def _normal(url: str) -> str:
     query = quote(parts.query, safe=QUERY_SAFE)
     # urlunsplit drops an empty query or fragment, as nothing here depends on them
     return origin + urlunsplit(("", "", path, query, parts.fragment))
+
+
+def _query(params: Mapping[str, Param]) -> str:
+    return "&".join([*_serialized(params), f"vsn={VSN}"])
 
 
 def _serialized(params: Mapping[str, Param]) -> list[str]:

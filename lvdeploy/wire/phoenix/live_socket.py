@@ -11,6 +11,7 @@ from lvdeploy.wire.phoenix.bindings import NEWEST, JavaScript, LoadUrl, Navigate
 from lvdeploy.wire.phoenix.channel import Answered, Closed, Errored, Happening, Joined, JoinFailed, Pushed
 from lvdeploy.wire.phoenix.endpoint import Param
 from lvdeploy.wire.phoenix.javascript import counts_attempts, sets_reload_status, version_of
+from lvdeploy.wire.phoenix.long_poll import LongPoll
 from lvdeploy.wire.phoenix.navigation import Navigation, Tab
 from lvdeploy.wire.phoenix.page import Page, ViewElement
 from lvdeploy.wire.phoenix.rendered import MalformedDiff
@@ -44,7 +45,7 @@ class LiveSocket:
         self._javascript = javascript
         token = page.csrf_token
         self._params: dict[str, Param] = {**({} if token is None else {"_csrf_token": token}), **params}
-        self._socket = Socket(out=tab.effects, dial=self._dial)
+        self._socket = Socket(out=tab.effects, dial=self._dial, poll=self._long_poll, fallback=tab.fallback)
         self._roots: dict[str, View] = {}
         self.main: View | None = None
         self._unloaded = False
@@ -113,7 +114,7 @@ class LiveSocket:
 
     def refused(self) -> None:
         """Take in that the connection did not open."""
-        self._happen(self._socket.lost(self._tab.now))
+        self._happen(self._socket.refused(self._tab.now))
 
     def received(self, frame: str) -> None:
         """Take in a frame; what is none is dropped."""
@@ -363,6 +364,10 @@ class LiveSocket:
 
     def _dial(self) -> Dial:
         return Dial(self._tab.endpoint.socket_url(self._params), self._tab.upgrade_headers())
+
+    def _long_poll(self) -> LongPoll:
+        url = self._tab.endpoint.long_poll_url(self._params)
+        return LongPoll(url, out=self._tab.effects, request=self._tab.request)
 
     def new_root(self, element: ViewElement) -> View:
         view = self._roots[element.id] = View(self, element)

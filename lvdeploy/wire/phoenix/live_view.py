@@ -17,6 +17,7 @@ from lvdeploy.wire.phoenix.live_socket import LiveSocket
 from lvdeploy.wire.phoenix.loading import Load, Loader, Unfollowed, header
 from lvdeploy.wire.phoenix.page import Page
 from lvdeploy.wire.phoenix.socket import Link
+from lvdeploy.wire.phoenix.transport import Fallback
 from lvdeploy.wire.session import (
     Action,
     Blur,
@@ -24,6 +25,7 @@ from lvdeploy.wire.session import (
     Change,
     Click,
     Effect,
+    Fetch,
     Fetched,
     FetchFailed,
     Found,
@@ -53,8 +55,6 @@ IMMEDIATE = ("stale", "unauthorized", "reload")
 MAX_IMMEDIATE_LOADS = 20
 """A browser loops for ever on a join that is always stale; this one then waits as in failsafe mode."""
 
-WEBSOCKET = "websocket"
-
 WhichJavaScript: TypeAlias = Literal["auto"] | JavaScript
 
 
@@ -79,14 +79,15 @@ class LiveView:
 
     ``url`` is the first page, and its origin the only one ever fetched or dialled. ``javascript`` "auto" imitates
     the version the server names in the first join. ``headers`` and the ``pin`` go with every request and dial.
-    ``params`` are the app's own connection parameters beside the csrf token. Raises ``ValueError`` if ``url`` is
-    no http or https URL.
+    ``params`` are the app's own connection parameters beside the csrf token. ``long_poll_fallback`` is the page's
+    longPollFallbackMs in seconds: how long a websocket may take to open; None never falls back. Raises ``ValueError``
+    if ``url`` is no http or https URL.
     """
 
     __slots__ = (
         "_cookies", "_gone", "_identify", "_immediate_loads", "_javascript", "_live", "_load", "_loader", "_params",
         "_peer", "_reload_at", "_reload_reason", "_reload_url", "_reloads", "_retries", "_rng", "_status", "effects",
-        "endpoint", "location", "now",
+        "endpoint", "fallback", "location", "now",
     )  # fmt: skip
 
     def __init__(
@@ -101,10 +102,12 @@ class LiveView:
         pin: str | None = None,
         params: Mapping[str, str] | None = None,
         socket_path: str = "/live",
+        long_poll_fallback: float | None = None,
     ) -> None:
         self.endpoint = Endpoint(url, socket_path=socket_path)
         self.effects: list[Effect] = []
         self.now = 0.0
+        self.fallback = Fallback(long_poll_fallback) if long_poll_fallback is not None else None
         self.location = self.endpoint.resolve(url)
         self._cookies = Cookies(secure=self.endpoint.is_secure)
         pinned = ((PIN_HEADER, pin),) if pin is not None else ()
@@ -166,9 +169,9 @@ class LiveView:
     def handle(self, event: Input, now: float) -> list[Effect]:
         self.now = now
         match event:
-            case Fetched():
+            case Fetched() if self._polls(event.number) is None:
                 self._fetched(event)
-            case FetchFailed(number, reason):
+            case FetchFailed(number, reason) if self._polls(number) is None:
                 self._fetch_failed(number, reason)
             case Woken():
                 self._woken()
@@ -183,6 +186,9 @@ class LiveView:
 
     def upgrade_headers(self) -> Headers:
         return self._loader.upgrade_headers(self._socket_path, self.now)
+
+    def request(self, method: str, url: str, *, headers: Headers, body: bytes) -> Fetch:
+        return self._loader.of_script(method, url, self.now, headers=headers, body=body)
 
     def navigate(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
         if self._live is not None:
@@ -274,20 +280,39 @@ class LiveView:
     def _socket_path(self) -> str:
         return f"{self.endpoint.origin}{self.endpoint.socket_path}/websocket"
 
+    def _polls(self, number: int) -> LiveSocket | None:
+        """Return the page whose long polling asked so."""
+        live = self._live
+        poll = live.socket.long_poll if live is not None else None
+        return live if poll is not None and poll.owns(number) else None
+
+    def _polled(self, live: LiveSocket, event: Fetched | FetchFailed) -> None:
+        poll = live.socket.long_poll
+        if poll is None:
+            return
+        if isinstance(event, Fetched):
+            self._loader.keep_cookies(event.headers, self._socket_path, self.now)
+            outcome = poll.answered(event, self.now)
+        else:
+            outcome = poll.failed()
+        for each in outcome:
+            if live.socket.long_poll is poll:
+                self._connection(live, each)
+
     def _connection(self, live: LiveSocket, event: Input) -> None:
         link = live.socket.link
         match event:
+            case Fetched() | FetchFailed():
+                self._polled(live, event)
             case Received(str() as frame):
                 live.received(frame)
             case Opened(headers) if link is Link.CONNECTING:
                 self._opened(live, headers)
             case Refused(status, reason) if link is Link.CONNECTING:
-                attempt = live.socket.attempts
-                retry_in = live.socket.retry_in
-                self._observe(Kind.REFUSED, attempt=attempt, status=status, error=reason, retry_in=retry_in)
+                self._observe_refused(live, status, reason)
                 live.refused()
             case Lost(code, reason) if link is Link.OPEN:
-                self._observe_lost(code, reason)
+                self._observe_lost(live, code, reason)
                 live.lost(code)
             case _:
                 # it came after we were done with that connection
@@ -297,17 +322,31 @@ class LiveView:
         self._loader.keep_cookies(headers, self._socket_path, self.now)
         self._peer = self._identify.read(headers)
         took = self.now - live.socket.dialed_at
-        self._observe(Kind.OPENED, took, attempt=live.socket.attempts, transport=WEBSOCKET, **self._peer)
+        self._observe(Kind.OPENED, took, attempt=live.socket.attempts, transport=live.socket.transport, **self._peer)
         live.opened()
 
-    def _observe_lost(self, code: int, reason: str) -> None:
-        self._observe(Kind.LOST, code=code, reason=reason, transport=WEBSOCKET, **self._peer)
+    def _observe_lost(self, live: LiveSocket, code: int, reason: str) -> None:
+        self._observe(Kind.LOST, code=code, reason=reason, transport=live.socket.transport, **self._peer)
+
+    def _observe_refused(self, live: LiveSocket, status: int | None, reason: str) -> None:
+        attempt, retry_in = live.socket.attempts, live.socket.retry_in
+        self._observe(Kind.REFUSED, attempt=attempt, status=status, error=reason, retry_in=retry_in)
+
+    def _observe_given_up(self, live: LiveSocket) -> None:
+        if live.socket.is_dead(self.now):
+            self._observe_lost(live, 1006, "heartbeat timeout")
+        elif live.socket.is_too_slow(self.now) and live.socket.link is Link.OPEN:
+            self._observe_lost(live, 1006, "ping unanswered")
+        elif live.socket.is_too_slow(self.now):
+            self._observe_refused(live, None, "not open in time")
 
     def _woken(self) -> None:
         live = self._live
         if live is not None:
-            if live.socket.is_dead(self.now):
-                self._observe_lost(1006, "heartbeat timeout")
+            poll = live.socket.long_poll
+            for event in poll.woken(self.now) if poll is not None else ():
+                self._connection(live, event)
+            self._observe_given_up(live)
             live.woken()
         if self._reload_at is not None and self._reload_at <= self.now:
             self.navigate(self._reload_url, "reload")
@@ -346,6 +385,8 @@ class LiveView:
         self.effects.append(Observe(kind, value, detail))
 
     def _take(self) -> list[Effect]:
+        if self._live is not None:
+            self._live.socket.flush(self.now)
         effects = self.effects[:]
         # the list itself is shared with the socket
         self.effects.clear()

@@ -71,6 +71,14 @@ class Loader:
             *self._headers,
         )
 
+    def of_script(self, method: str, url: str, now: float, *, headers: Headers, body: bytes) -> Fetch:
+        """Return a request that the page's script makes."""
+        self._number += 1
+        own = [("User-Agent", self._user_agent), *headers, *self._cookie(url, now)]
+        if method != "GET":
+            own.append(("Origin", self._endpoint.origin))
+        return Fetch(self._number, url, method, (*own, *self._headers), body)
+
     def keep_cookies(self, headers: Headers, url: str, now: float) -> None:
         """Take in the cookies of an answer."""
         self._cookies.store(headers, path=path_of(url), now=now)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lvdeploy.wire.phoenix import message as frames
 from lvdeploy.wire.phoenix.bindings import JavaScript
 from lvdeploy.wire.phoenix.endpoint import Endpoint
-from lvdeploy.wire.session import Effect, Headers
+from lvdeploy.wire.phoenix.transport import Fallback
+from lvdeploy.wire.session import Effect, Fetch, Headers
 
 if TYPE_CHECKING:
     from lvdeploy.wire.phoenix.live_socket import LiveSocket
@@ -29,9 +30,16 @@ class Tab(Protocol):
     @property
     def endpoint(self) -> Endpoint: ...
 
+    @property
+    def fallback(self) -> Fallback | None: ...
+
     location: str
 
     def upgrade_headers(self) -> Headers: ...
+
+    def request(self, method: str, url: str, *, headers: Headers, body: bytes) -> Fetch:
+        """Return a request of the page's script."""
+        ...
 
     def navigate(self, url: str, reason: str, *, method: str = "GET", body: bytes = b"") -> None:
         """Leave the page and load another."""

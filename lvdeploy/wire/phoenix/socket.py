@@ -21,8 +21,10 @@ from lvdeploy.wire.phoenix.channel import (
     Pushed,
     State,
 )
+from lvdeploy.wire.phoenix.long_poll import LongPoll
 from lvdeploy.wire.phoenix.message import Message
-from lvdeploy.wire.session import Close, Dial, Effect, Send
+from lvdeploy.wire.phoenix.transport import Fallback, Transport
+from lvdeploy.wire.session import Dial, Effect
 
 if TYPE_CHECKING:
     from lvdeploy.wire.phoenix.view import Sent
@@ -45,20 +47,20 @@ class Socket:
     """
     Turns frames and time into happenings, and appends what is to be done to ``out``.
 
-    ``dial`` is asked at every attempt, so each carries the URL and cookies of that moment. All times are
-    monotonic seconds.
+    ``dial`` is asked at every attempt, so each carries the URL and cookies of that moment; ``poll`` likewise
+    where ``fallback`` lets it turn to long polling. All times are monotonic seconds.
     """
 
     __slots__ = (
-        "_dial",
         "_heartbeat_at",
         "_heartbeat_deadline",
         "_heartbeat_ref",
-        "_out",
+        "_ping_ref",
         "_pushes",
         "_reconnect_tries",
         "_ref",
         "_send_buffer",
+        "_transport",
         "attempts",
         "channels",
         "dialed_at",
@@ -66,15 +68,22 @@ class Socket:
         "reconnect_at",
     )  # fmt: skip
 
-    def __init__(self, *, out: list[Effect], dial: Callable[[], Dial]) -> None:
-        self._out = out
-        self._dial = dial
+    def __init__(
+        self,
+        *,
+        out: list[Effect],
+        dial: Callable[[], Dial],
+        poll: Callable[[], LongPoll] | None = None,
+        fallback: Fallback | None = None,
+    ) -> None:
+        self._transport = Transport(out=out, dial=dial, poll=poll, fallback=fallback)
         self._ref = 0
         self._pushes: dict[str, Push] = {}
         self._send_buffer: list[Message] = []
         self._heartbeat_at: float | None = None
         self._heartbeat_deadline: float | None = None
         self._heartbeat_ref: str | None = None
+        self._ping_ref: str | None = None
         self._reconnect_tries = 0
         self.reconnect_at: float | None = None
         self.attempts = 0
@@ -88,17 +97,31 @@ class Socket:
         return self.link is Link.OPEN
 
     @property
+    def transport(self) -> str:
+        """Return what the connection is made of, now or at the next attempt."""
+        return self._transport.name
+
+    @property
+    def long_poll(self) -> LongPoll | None:
+        """Return the long polling under way, whose answers and timeouts the owner hands to it."""
+        return self._transport.long_poll
+
+    @property
     def wake_at(self) -> float | None:
         return min(self._deadlines(), default=None)
 
     @property
     def retry_in(self) -> float:
-        """Return the wait that a failure now would be followed by."""
-        return reconnect_after(self._reconnect_tries + 1)
+        """Return the wait that a refusal now would be followed by."""
+        return 0.0 if self._transport.can_fall_back else reconnect_after(self._reconnect_tries + 1)
 
     def is_dead(self, now: float) -> bool:
         """Return whether a heartbeat is overdue: ``woken`` will then give the connection up."""
         return _due(self._heartbeat_deadline, now)
+
+    def is_too_slow(self, now: float) -> bool:
+        """Return whether ``woken`` will give the websocket up for long polling."""
+        return _due(self._transport.falls_back_at, now)
 
     def pushes(self) -> tuple[Push, ...]:
         """Return what is unanswered, in order of sending; heartbeats do not count."""
@@ -117,7 +140,7 @@ class Socket:
             self.link = Link.CONNECTING
             self.attempts += 1
             self.dialed_at = now
-            self._out.append(self._dial())
+            self._transport.connect(now)
 
     def disconnect(self) -> list[Happening]:
         """Close for good: channels error, nothing reconnects until ``connect``."""
@@ -129,7 +152,8 @@ class Socket:
         self.link = Link.OPEN
         self.attempts = 0
         self._reset_reconnect()
-        self._heartbeat_at = now + HEARTBEAT_INTERVAL
+        # longpoll.js skipHeartbeat: the polls themselves show that it lives
+        self._heartbeat_at = None if self.long_poll is not None else now + HEARTBEAT_INTERVAL
         for message in self._send_buffer:
             self._send(message)
         self._send_buffer.clear()
@@ -140,12 +164,28 @@ class Socket:
                 self._send_join(channel, channel.buffered)
             elif channel.state is State.ERRORED:
                 self.join(channel, now)
+        if self._transport.opened(now):
+            self._ping_ref = self._make_ref()
+            self._send(Message(None, self._ping_ref, frames.PHOENIX, frames.HEARTBEAT, {}))
+
+    def flush(self, now: float) -> None:
+        """Let out what long polling gathers: call at the end of every turn."""
+        self._transport.flush(now)
+
+    def refused(self, now: float) -> list[Happening]:
+        """Take in that the connection did not open: where that is allowed, no websocket is tried again."""
+        if not self._transport.can_fall_back:
+            return self.lost(now)
+        # socket.js connectWithFallback: joins that wait for the connection wait on
+        self.link = Link.CLOSED
+        self._fall_back(now)
+        return []
 
     def lost(self, now: float) -> list[Happening]:
         """Take in the end of the connection, or of the attempt at one, that we did not ask for."""
         happenings = self._drop("connection_closed")
         # phoenix 1.8.16 reconnects after any close that is not ours; for 1000 LiveView reloads the page instead
-        self.reconnect_at = now + self.retry_in
+        self._schedule_reconnect(now)
         return happenings
 
     # Channels
@@ -202,6 +242,9 @@ class Socket:
             self._heartbeat_ref = None
             self._heartbeat_deadline = None
             self._heartbeat_at = now + HEARTBEAT_INTERVAL
+        if message.ref and message.ref == self._ping_ref:
+            self._ping_ref = None
+            self._transport.proven()
         channel = self.channels.get(message.topic)
         if channel is None or not channel.accepts(message.topic, message.join_ref):
             return []
@@ -220,6 +263,8 @@ class Socket:
         happenings: list[Happening] = []
         if _due(self._heartbeat_deadline, now):
             happenings += self._heartbeat_unanswered(now)
+        if self.is_too_slow(now):
+            happenings += self._give_up_websocket(now)
         if _due(self._heartbeat_at, now):
             self._send_heartbeat(now)
         for channel in tuple(self.channels.values()):
@@ -238,7 +283,7 @@ class Socket:
     # Private
 
     def _deadlines(self) -> Iterator[float]:
-        own = (self.reconnect_at, self._heartbeat_at, self._heartbeat_deadline)
+        own = (self.reconnect_at, self._heartbeat_at, self._heartbeat_deadline, *self._transport.wake_at)
         yield from (at for at in own if at is not None)
         for channel in self.channels.values():
             if channel.join_deadline is not None:
@@ -252,7 +297,7 @@ class Socket:
         return str(self._ref)
 
     def _send(self, message: Message) -> None:
-        self._out.append(Send(frames.encode(message)))
+        self._transport.send(frames.encode(message))
 
     def _send_join(self, channel: Channel, payload: dict[str, Any]) -> None:
         channel.buffered = None
@@ -266,16 +311,37 @@ class Socket:
 
     def _heartbeat_unanswered(self, now: float) -> list[Happening]:
         happenings = self._close("heartbeat_timeout", code=1000, reason="heartbeat timeout")
-        self.reconnect_at = now + self.retry_in
+        self._schedule_reconnect(now)
         return happenings
+
+    def _give_up_websocket(self, now: float) -> list[Happening]:
+        happenings: list[Happening] = []
+        if self.link is Link.OPEN:
+            happenings = self._close("connection_closed", code=1000, reason="")
+        else:
+            self.link = Link.CLOSED
+            self._transport.close(1000, "")
+        self._fall_back(now)
+        return happenings
+
+    def _fall_back(self, now: float) -> None:
+        # socket.js replaceTransport
+        self._reset_reconnect()
+        self._transport.fall_back()
+        self.connect(now)
+
+    def _schedule_reconnect(self, now: float) -> None:
+        self.reconnect_at = now + reconnect_after(self._reconnect_tries + 1)
 
     def _close(self, why: str, *, code: int, reason: str) -> list[Happening]:
         if self.link is not Link.CLOSED:
-            self._out.append(Close(code, reason))
+            self._transport.close(code, reason)
         return self._drop(why)
 
     def _drop(self, why: str) -> list[Happening]:
         self.link = Link.CLOSED
+        self._transport.dropped()
+        self._ping_ref = None
         self._heartbeat_at = self._heartbeat_deadline = self._heartbeat_ref = None
         happenings: list[Happening] = []
         for channel in self.channels.values():

@@ -40,6 +40,19 @@ class Attempt:
 
 
 @dataclass
+class Exchange:
+    """One request of long polling, and its answer; an empty one if there was none."""
+
+    at: float
+    method: str
+    url: str
+    frames: list[list[Any]]
+    answered_at: float | None = None
+    status: int | None = None
+    body: str = ""
+
+
+@dataclass
 class Load:
     """One page load of the browser."""
 
@@ -68,8 +81,15 @@ class Recording:
     start: str
     loads: list[Load]
     attempts: list[Attempt]
+    exchanges: list[Exchange]
     snapshots: list[Snapshot]
     ended_at: float
+
+    @property
+    def fallback(self) -> float | None:
+        """The page's longPollFallbackMs in seconds: where it is set, every connection begins with a ping."""
+        joins = [each for attempt in self.attempts for each in attempt.frames[:2]]
+        return 2.5 if any(each.message[3] == "heartbeat" for each in joins) else None
 
 
 def read(folder: Path) -> Recording:
@@ -81,6 +101,7 @@ def read(folder: Path) -> Recording:
         start=goto["url"],
         loads=_loads(folder, entries),
         attempts=_attempts(entries),
+        exchanges=_exchanges(entries),
         snapshots=[Snapshot(_at(each), each["label"], each) for each in entries if each.get("event") == "dom"],
         ended_at=_at(entries[-1]),
     )
@@ -88,7 +109,7 @@ def read(folder: Path) -> Recording:
 
 def _loads(folder: Path, entries: list[dict[str, Any]]) -> list[Load]:
     requests = [_at(each) for each in entries if each.get("event") == "http_request" and each.get("nav")]
-    answers = [each for each in entries if each.get("event") == "http_response"]
+    answers = [each for each in entries if each.get("event") == "http_response" and not _is_poll(each)]
     deeds = [each for each in entries if each.get("event") in ("goto", "action")]
     typed = [_at(each) for each in deeds if each.get("label", "goto").startswith(("goto", "reload"))]
     by_user = {min(request for request in requests if request >= at) for at in typed}
@@ -103,6 +124,30 @@ def _loads(folder: Path, entries: list[dict[str, Any]]) -> list[Load]:
         )
         for request, each in zip(requests, answers, strict=False)
     ]
+
+
+def _exchanges(entries: list[dict[str, Any]]) -> list[Exchange]:
+    """Pair requests and answers: an answer says no method, but only a poll's has more than a status."""
+    exchanges: list[Exchange] = []
+    for each in entries:
+        if not _is_poll(each):
+            continue
+        if each["event"] == "http_request":
+            frames = [json.loads(line) for line in (each["body"] or "").splitlines()]
+            exchanges.append(Exchange(_at(each), each["method"], each["url"], frames))
+            continue
+        method = "POST" if each.get("body") == '{"status":200}' else "GET"
+        asked = next(
+            known
+            for known in exchanges
+            if known.answered_at is None and known.url == each["url"] and known.method == method
+        )
+        asked.answered_at, asked.status, asked.body = _at(each), each.get("status"), each.get("body", "")
+    return exchanges
+
+
+def _is_poll(entry: dict[str, Any]) -> bool:
+    return str(entry.get("event")).startswith("http_") and "/longpoll?" in entry["url"]
 
 
 def _attempts(entries: list[dict[str, Any]]) -> list[Attempt]:

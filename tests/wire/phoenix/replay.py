@@ -17,6 +17,7 @@ from lvdeploy.wire.session import (
     Effect,
     Fetch,
     Fetched,
+    FetchFailed,
     Found,
     Input,
     Lost,
@@ -30,7 +31,7 @@ from lvdeploy.wire.session import (
     Visit,
     Woken,
 )
-from tests.wire.phoenix.recording import Attempt, Frame, Recording, Snapshot
+from tests.wire.phoenix.recording import Attempt, Exchange, Frame, Recording, Snapshot
 
 LEEWAY = 0.35
 """Seconds a browser's timers and painting may be later, or its clocks apart."""
@@ -68,11 +69,13 @@ class Replay:
 
     def __init__(self, recording: Recording, *, make: Callable[..., LiveView] = LiveView) -> None:
         self._recording = recording
-        self.client = make(recording.start, rng=RecordedJitter(_reload_delays(recording)))
+        jitter = RecordedJitter(_reload_delays(recording))
+        self.client = make(recording.start, rng=jitter, long_poll_fallback=recording.fallback)
         self.observed: list[Observe] = []
         self._now = 0.0
         self._loads = list(recording.loads)
         self._attempts = list(recording.attempts)
+        self._exchanges = list(recording.exchanges)
         self._current: Attempt | None = None
         self._closed_by_client = False
         self._sent: list[tuple[float, list[Any]]] = []
@@ -95,6 +98,8 @@ class Replay:
         self._finish_connection()
         if self._attempts and self._attempts[0].at < self._recording.ended_at - LEEWAY:
             raise Differs(f"the browser dialled at {self._attempts[0].at:.3f}, the client never did")
+        if self._exchanges and self._exchanges[0].at < self._recording.ended_at - LEEWAY:
+            raise Differs(f"the browser polled at {self._exchanges[0].at:.3f}, the client never did")
 
     # Time
 
@@ -129,6 +134,8 @@ class Replay:
             match effect:
                 case Observe():
                     self.observed.append(effect)
+                case Fetch(url=url) if "/longpoll?" in url:
+                    self._polled(effect)
                 case Fetch():
                     self._fetched(effect)
                 case Dial():
@@ -154,6 +161,34 @@ class Replay:
         # the page's script runs only after it loaded, so the recorded time of the first dial is the page's
         at = self._attempts[0].at if self._attempts and load.status == 200 else load.at
         self._later(max(self._now, at), lambda: self._feed(answer))
+
+    def _polled(self, fetch: Fetch) -> None:
+        exchange = next((each for each in self._exchanges if each.method == fetch.method), None)
+        if exchange is None:
+            if self._now >= self._recording.ended_at - LEEWAY:
+                return
+            raise Differs(f"the client sends {fetch.method} {fetch.url} at {self._now:.3f}, the browser did not")
+        self._exchanges.remove(exchange)
+        if abs(exchange.at - self._now) > LEEWAY:
+            raise Differs(f"the client polls at {self._now:.3f}, the browser did at {exchange.at:.3f}")
+        _same("poll", exchange.url, fetch.url)
+        ours = [json.loads(line) for line in fetch.body.decode().splitlines()]
+        for index, theirs in enumerate(exchange.frames):
+            self._pair(theirs, ours[index] if index < len(ours) else None)
+        _same("frames posted", len(exchange.frames), len(ours))
+        if exchange.answered_at is not None:
+            self._later(max(self._now, exchange.answered_at), lambda: self._feed(self._answer(fetch.number, exchange)))
+
+    def _answer(self, number: int, exchange: Exchange) -> Input:
+        if exchange.status is None:
+            return FetchFailed(number, "connection refused")
+        body = json.loads(exchange.body) if exchange.body.startswith("{") else None
+        if body is None:
+            return Fetched(number, exchange.status, (), exchange.body.encode())
+        if "messages" in body:
+            frames = [Frame(self._now, False, json.loads(each)) for each in body["messages"]]
+            body["messages"] = [self._as_ours(each) for each in frames]
+        return Fetched(number, exchange.status, (), json.dumps(body).encode())
 
     def _dialled(self, dial: Dial) -> None:
         if not self._attempts:
@@ -217,12 +252,18 @@ class Replay:
                 raise Differs(f"at {at:.3f} the client sent {ours}, the browser did not")
             return
         theirs = recorded[index]
-        if theirs.message[1] is not None:
-            self._renamed[theirs.message[1]] = ours[1]
-        join_ref = self._renamed.get(theirs.message[0], theirs.message[0])
-        _same("frame", json.dumps([join_ref, ours[1], *theirs.message[2:]]), json.dumps(ours))
+        self._pair(theirs.message, ours)
         if abs(theirs.at - at) > LEEWAY:
             raise Differs(f"the client sent at {at:.3f} what the browser sent at {theirs.at:.3f}: {ours}")
+
+    def _pair(self, theirs: list[Any], ours: list[Any] | None) -> None:
+        """Hold a frame of ours to the browser's, and learn what our refs are called there."""
+        if ours is None:
+            raise Differs(f"the client never sent {theirs}")
+        if theirs[1] is not None:
+            self._renamed[theirs[1]] = ours[1]
+        join_ref = self._renamed.get(theirs[0], theirs[0])
+        _same("frame", json.dumps([join_ref, ours[1], *theirs[2:]]), json.dumps(ours))
 
     def _finish_connection(self, *, within: float = -LEEWAY) -> None:
         attempt = self._current

@@ -49,7 +49,10 @@ class TraefikApi:
                     raise self._error(f"answered {path} with status {answer.status_code}")
                 return await self._body(answer)
         except httpx.TimeoutException:
-            raise self._error("does not answer in time: it may be frozen, or the machine overloaded") from None
+            raise self._error(
+                "does not answer in time: it may be frozen, or the machine overloaded",
+                hint="let it go on (kill -CONT) or end it: `lvdeploy resume` starts a managed one again and goes on",
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._error(f"cannot be reached ({error or type(error).__name__})") from None
 
@@ -61,9 +64,9 @@ class TraefikApi:
                 raise self._error(f"answered with more than {_LARGEST // 1024 // 1024} MiB")
         return bytes(content)
 
-    def _error(self, what: str) -> BalancerError:
+    def _error(self, what: str, *, hint: str = "") -> BalancerError:
         return BalancerError(
             f"Traefik's API at {self._shown} {what}",
-            hint="is Traefik running with its API enabled, and is balancer.traefik.api right? "
-            "a managed one is started by lvdeploy up or lvdeploy resume",
+            hint=hint or "is Traefik running with its API enabled, and is balancer.traefik.api right? "
+            "a managed one is started by `lvdeploy up` or `lvdeploy resume`",
         )

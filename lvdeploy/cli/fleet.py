@@ -112,6 +112,8 @@ async def _take_down(run: Rollout) -> int:
     shop, run.touched = run.shop, True
     await _out_of_the_balancer(shop)
     running = await shop.instances.list()
+    if running:
+        run.console.note(f"stopping {', '.join(instance.slot for instance in running)}")
     grace = shop.deployment.drain.stop_grace
     await asyncio.gather(*(shop.instances.stop(instance, grace=grace) for instance in running))
     stopped = shop.managed is not None and await shop.managed.down()

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lvdeploy.cli.leftovers import sweep
-from lvdeploy.errors import ConfigurationError, ExitCode, LvdeployError, Refused, StateError, WaitExpired
+from lvdeploy.errors import BalancerError, ConfigurationError, ExitCode, LvdeployError, Refused, StateError, WaitExpired
 from lvdeploy.rollout.engine import Interrupted
 from lvdeploy.rollout.lease import this_process
 
@@ -93,7 +93,15 @@ async def restore(run: Rollout) -> None:
     if known is None:
         raise Refused("the journal knows of no change of the balancer", hint="leave --restore out")
     run.touched = True
-    await unless_asked(run, run.shop.balancer.restore(known))
+    try:
+        await unless_asked(run, run.shop.balancer.restore(known))
+    except BalancerError:
+        if run.shop.managed is None:
+            raise
+        # Its files are there again, but it may be looking at a directory that is gone.
+        await unless_asked(run, run.shop.managed.down())
+        await unless_asked(run, run.shop.managed.up())
+        run.console.note("started the managed balancer again, since it did not see its files any more")
     run.console.note(f"put the balancer back as generation {known.generation} had it")
 
 

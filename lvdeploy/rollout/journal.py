@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from lvdeploy.model import Event, Fact, Instance, StepRecord, Traffic
 from lvdeploy.rollout.intent import Intent
 
 SCHEMA = 3
+
+ROOM = 1024 * 1024
+"""Bytes that must be free where the state is before anything is begun."""
 
 _TRAFFIC = """
 create table traffic (service text primary key, generation integer not null, traffic text not null);
@@ -67,8 +71,9 @@ class Run:
 class Journal:
     """The journal of one state directory. Every method that writes has committed when it returns."""
 
-    def __init__(self, connection: sqlite3.Connection, *, hook: Hook = nobody) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, hook: Hook = nobody) -> None:
         self._connection = connection
+        self._path = path
         self._hook = hook
 
     @classmethod
@@ -87,7 +92,7 @@ class Journal:
         """Keep the journal on a connection that is open, in autocommit mode; ``path`` is for messages."""
         connection.row_factory = sqlite3.Row
         _migrate(connection, path)
-        return cls(connection, hook=hook)
+        return cls(connection, path=path, hook=hook)
 
     def close(self) -> None:
         self._connection.close()
@@ -111,6 +116,7 @@ class Journal:
     # Runs
 
     def begin_run(self, run: Run) -> None:
+        self._require_room()
         with self.transaction("begin run") as write:
             write.execute(
                 "insert into runs (id, service, command, intent, began) values (?, ?, ?, ?, ?)",
@@ -148,6 +154,7 @@ class Journal:
 
     def begin_step(self, run: str, *, name: str, subject: str, at: float, traffic: Traffic | None = None) -> int:
         """Record a step and, where it changes it, the traffic that the balancer is to be told."""
+        self._require_room()
         with self.transaction(f"begin {name}") as write:
             cursor = write.execute(
                 "insert into steps (run, name, subject, began) values (?, ?, ?, ?)", (run, name, subject, at)
@@ -220,6 +227,16 @@ class Journal:
             Event(row["at"], row["kind"], row["subject"], row["message"], msgspec.json.decode(row["detail"]))
             for row in self._rows("select * from events where run = ? order by number", run)
         )
+
+    def _require_room(self) -> None:
+        """Raise while there is still room to say so: a deed needs more than its record, SQLite may need none."""
+        with _explained(self._path), suppress(FileNotFoundError):
+            free = shutil.disk_usage(self._path.parent).free
+            if free < ROOM:
+                raise StateError(
+                    f"the disk of {self._path.parent} is full: {free // 1024} KiB are left, {ROOM // 1024} are needed",
+                    hint="free some space",
+                )
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with _explained(None):

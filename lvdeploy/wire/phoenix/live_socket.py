@@ -45,7 +45,9 @@ class LiveSocket:
         self._javascript = javascript
         token = page.csrf_token
         self._params: dict[str, Param] = {**({} if token is None else {"_csrf_token": token}), **params}
-        self._socket = Socket(out=tab.effects, dial=self._dial, poll=self._long_poll, fallback=tab.fallback)
+        self._socket: Socket[View, Sent] = Socket(
+            out=tab.effects, dial=self._dial, poll=self._long_poll, fallback=tab.fallback
+        )
         self._roots: dict[str, View] = {}
         self.main: View | None = None
         self._unloaded = False
@@ -57,7 +59,7 @@ class LiveSocket:
         return self._page
 
     @property
-    def socket(self) -> Socket:
+    def socket(self) -> Socket[View, Sent]:
         return self._socket
 
     @property
@@ -221,7 +223,7 @@ class LiveSocket:
 
     # What happens to views
 
-    def _happen(self, happenings: list[Happening]) -> None:
+    def _happen(self, happenings: list[Happening[View, Sent]]) -> None:
         for happening in happenings:
             match happening:
                 case Answered(push, status, response):
@@ -323,7 +325,8 @@ class LiveSocket:
         if status != frames.OK:
             self._unanswered(view, sent, status, response)
             return
-        self.observe(Kind.ACKNOWLEDGED, took, event=sent.name)
+        if sent.is_users:
+            self.observe(Kind.ACKNOWLEDGED, took, event=sent.name)
         view.answered(sent, response, self._tab.now)
         if sent.href:
             self.navigation.patch_answered(view, sent, response)
@@ -336,7 +339,7 @@ class LiveSocket:
 
     def _unanswered(self, view: View, sent: Sent, status: str, response: dict[str, Any]) -> None:
         timed_out = status == TIMEOUT
-        if not sent.given_up:
+        if sent.is_users and not sent.given_up:
             reason = TIMEOUT if timed_out else frames.text(response.get("reason")) or status
             self.observe(Kind.UNANSWERED, event=sent.name, reason=reason)
         if sent.href:
@@ -349,7 +352,8 @@ class LiveSocket:
         for push in self._socket.pushes_of(view.channel):
             if not push.context.given_up:
                 push.context.given_up = True
-                self.observe(Kind.UNANSWERED, event=push.context.name, reason=reason)
+                if push.context.is_users:
+                    self.observe(Kind.UNANSWERED, event=push.context.name, reason=reason)
 
     def _reload_with_jitter(self, reason: str) -> None:
         url = self.navigation.pending or self._tab.location

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lvdeploy.wire.phoenix.merge import Merge
-from lvdeploy.wire.phoenix.tree import MalformedDiff, Path, Tree, Writer
+from lvdeploy.wire.phoenix.tree import MalformedDiff, Path, Tree, Writer, standing
 
 __all__ = ["Changes", "Extracted", "MalformedDiff", "Rendered"]
 
@@ -74,6 +74,15 @@ class Rendered:
                 raise MalformedDiff("the tree is nested too deeply") from problem
             self._html = writer.text()
         return self._html
+
+    def cids(self) -> tuple[int, ...]:
+        """Return the components in the HTML, inner ones before those around them."""
+        return tuple(standing(self._tree, self._component)) if self._components else ()
+
+    def prune(self, cids: Iterable[int]) -> None:
+        """Forget components that the server has destroyed."""
+        for cid in cids:
+            self._components.pop(cid, None)
 
     def take_changes(self) -> Changes:
         """Return what changed since this was last asked, or since the join."""

@@ -129,6 +129,30 @@ class Writer:
         self.out.append(text)
 
 
+def standing(part: Part, component: Component) -> dict[int, None]:
+    """Return the cids of the components in a part's HTML, inner ones before those around them."""
+    found: dict[int, None] = {}
+    _gather(part, component, found, frozenset())
+    return found
+
+
+def _gather(part: Part, component: Component, found: dict[int, None], around: frozenset[int]) -> None:
+    if isinstance(part, int):
+        if part in around or len(around) > MAX_DEPTH:
+            raise MalformedDiff("a component holds itself")
+        if part not in found:
+            _gather(component(part), component, found, around | {part})
+            found[part] = None
+    elif isinstance(part, Tree):
+        for each in part.parts:
+            _gather(each, component, found, around)
+    elif isinstance(part, Rows):
+        rows = part.rows if part.items is None else tuple(row for _, row in part.items)
+        for row in rows:
+            for each in row:
+                _gather(each, component, found, around)
+
+
 def component_path(cid: int) -> Path:
     return (f"c{cid}",)
 

@@ -28,7 +28,7 @@ class Document(Protocol):
     def page(self) -> Page: ...
 
     @property
-    def socket(self) -> Socket: ...
+    def socket(self) -> Socket[View, Sent]: ...
 
     @property
     def javascript(self) -> JavaScript: ...
@@ -62,6 +62,12 @@ class Sent:
     href: str = ""
     link_ref: int = 0
     given_up: bool = False
+    cids: tuple[int, ...] = ()
+
+    @property
+    def is_users(self) -> bool:
+        """Return whether a user waits for the answer; no user knows of components."""
+        return not self.cids
 
 
 class View:
@@ -74,9 +80,9 @@ class View:
     """
 
     __slots__ = (
-        "_buffered", "_document", "_recovering", "_rejoined_at", "_response", "channel", "children", "destroyed",
-        "element", "flash", "forms", "href", "is_redirect", "join_attempts", "join_count", "join_pending", "parent",
-        "pending_forms", "referer", "rendered",
+        "_buffered", "_cids", "_document", "_recovering", "_rejoined_at", "_response", "channel", "children",
+        "destroyed", "element", "flash", "forms", "href", "is_redirect", "join_attempts", "join_count",
+        "join_pending", "parent", "pending_forms", "referer", "rendered",
     )  # fmt: skip
 
     def __init__(self, document: Document, element: ViewElement, *, parent: View | None = None) -> None:
@@ -98,6 +104,7 @@ class View:
         self.forms: Snapshot = {}
         self.pending_forms: set[str] = set()
         self._buffered: list[tuple[int, dict[str, Any]]] = []
+        self._cids: tuple[int, ...] = ()
         self._recovering: Recoveries | None = None
         self._rejoined_at = 0.0
         self._response: dict[str, Any] = {}
@@ -156,6 +163,7 @@ class View:
             if not extracted.empty:
                 self._document.page.patch(self.id, self.rendered)
                 self._document.patched(self, now)
+                self._let_go(self.rendered.cids(), now)
         except MalformedDiff as error:
             self._broken(error)
             return None
@@ -193,12 +201,35 @@ class View:
         if isinstance(response.get("diff"), dict):
             self.receive(response["diff"], now)
         self._document.page.acknowledge(sent.lock)
+        if sent.cids and sent.join_count == self.join_count:
+            self._gone(sent, response, now)
         if not sent.form:
             return
         self.pending_forms.discard(sent.form)
         # view.ts maybeRecoverForms: only the last form's reply counts, whatever came of the others
         if self._recovering and self._recovering.events[-1][0] == sent.form and sent.join_count == self.join_count:
             self._complete_join(now)
+
+    # Components that left the page
+
+    def _let_go(self, cids: tuple[int, ...], now: float) -> None:
+        # view.ts maybePushComponentsDestroyed: after every patch but a join's
+        before, self._cids = self._cids, cids
+        self._push_cids(frames.CIDS_WILL_DESTROY, tuple(cid for cid in before if cid not in cids), now)
+
+    def _gone(self, sent: Sent, response: dict[str, Any], now: float) -> None:
+        if sent.name == frames.CIDS_WILL_DESTROY:
+            # what came back meanwhile stays
+            self._push_cids(frames.CIDS_DESTROYED, tuple(cid for cid in sent.cids if cid not in self._cids), now)
+        elif self.rendered is not None and isinstance(response.get("cids"), list):
+            self.rendered.prune(cid for cid in response["cids"] if isinstance(cid, int) and cid not in self._cids)
+
+    def _push_cids(self, event: str, cids: tuple[int, ...], now: float) -> None:
+        socket = self._document.socket
+        if cids and socket.can_push(self.channel):
+            sent = Sent(event, self.join_count, cids=cids)
+            payload = {"cids": list(cids)}
+            socket.push(self.channel, event, payload, now=now, timeout=PUSH_TIMEOUT, context=sent)
 
     # Private
 
@@ -247,6 +278,7 @@ class View:
             document.page.patch(self.id, rendered, join=True)
             self._show_title(rendered.joined)
             self.join_pending = False
+            self._cids = rendered.cids()
             document.patched(self, now)
         except MalformedDiff as error:
             self._broken(error)

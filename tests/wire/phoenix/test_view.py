@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lvdeploy.model import Kind
@@ -139,3 +141,67 @@ def test_sticky_view_is_a_root_of_its_own() -> None:
     assert (main[2], sticky[2]) == (TOPIC, "lv:stick")
     assert "url" not in sticky[4]
     assert sticky[4]["sticky"] is True
+
+
+# Components that leave the page
+
+COMPONENT = {"0": "", "s": ["<p class='part'>", "</p>"]}
+
+
+def with_components(*cids: int) -> dict[str, Any]:
+    """A join whose keyed rows hold one component each."""
+    rows: dict[str, Any] = {str(index): {"0": cid} for index, cid in enumerate(cids)}
+    return {
+        "0": {"s": ["<b>", "</b>"], "k": {**rows, "kc": len(cids)}},
+        "s": ["<section>", "</section>"],
+        "c": {str(cid): {**COMPONENT, "0": f"part {cid}"} for cid in cids},
+    }
+
+
+def showing(peer: Peer, *cids: int, **more: Any) -> Peer:
+    """The server's diff leaves just these components."""
+    rows: dict[str, Any] = {str(index): {"0": cid} for index, cid in enumerate(cids)}
+    return peer.push("diff", {"0": {"k": {**rows, "kc": len(cids)}}, **more})
+
+
+def test_components_that_left_the_page_are_taken_leave_of() -> None:
+    """Case 41; view.ts maybePushComponentsDestroyed: will_destroy, its answer, destroyed."""
+    peer = showing(Peer().joined(rendered=with_components(1, 2, 3)), 2)
+    assert peer.sent[-1][3:] == ["cids_will_destroy", {"cids": [1, 3]}]
+    peer.reply(peer.last("cids_will_destroy"))
+    assert peer.sent[-1][3:] == ["cids_destroyed", {"cids": [1, 3]}]
+    peer.reply(peer.last("cids_destroyed"), {"cids": [1, 3]})
+    assert [each.text for each in peer.client.look(".part")] == ["part 2"]
+    assert peer.client.idle
+
+
+def test_component_that_came_back_meanwhile_is_kept() -> None:
+    """Case 41: what is on the page again when the first answer comes is left out of the second push."""
+    peer = showing(Peer().joined(rendered=with_components(1, 2)), 1)
+    asked = peer.last("cids_will_destroy")
+    showing(peer, 1, 2, c={"2": {**COMPONENT, "0": "again"}})
+    peer.reply(asked)
+    assert peer.events()[-1] == "cids_will_destroy"
+    assert [each.text for each in peer.client.look(".part")] == ["part 1", "again"]
+
+
+def test_nested_component_leaves_before_the_one_around_it() -> None:
+    """view.ts afterElementsRemoved: what is inside an element is gathered before the element."""
+    inner = {"0": 2, "s": ["<div class='outer'>", "</div>"]}
+    rendered = {"0": 1, "s": ["<section>", "</section>"], "c": {"1": inner, "2": {**COMPONENT, "0": "in"}}}
+    peer = Peer().joined(rendered=rendered).push("diff", {"0": ""})
+    assert peer.sent[-1][4] == {"cids": [2, 1]}
+
+
+def test_rejoin_takes_leave_of_nothing() -> None:
+    """view.ts applyJoinPatch: no pruning on joins, the server's components are new ones."""
+    peer = reconnected(Peer().joined(rendered=with_components(1, 2))).reply_join(with_components(1))
+    assert peer.events() == ["phx_join"]
+
+
+def test_user_waits_for_no_component() -> None:
+    """What is pushed about components is no event of the user's, answered or not."""
+    peer = showing(Peer().joined(rendered=with_components(1)))
+    peer.lose()
+    assert not peer.seen(Kind.UNANSWERED)
+    assert not peer.seen(Kind.ACKNOWLEDGED)

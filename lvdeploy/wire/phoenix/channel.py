@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from lvdeploy.wire.phoenix.view import Sent, View
+Owner = TypeVar("Owner")
+"""Whoever joins channels: a view, a topic's own state …"""
+
+Context = TypeVar("Context")
+"""What a sender remembers of an event until its answer."""
 
 JOIN_TIMEOUT = 10.0
 """Seconds until a join without a reply is given up; phoenix constants.js DEFAULT_TIMEOUT."""
@@ -25,7 +28,7 @@ class State(IntEnum):
     JOINED = 3
 
 
-class Channel:
+class Channel(Generic[Owner]):
     """
     One topic's state.
 
@@ -38,7 +41,7 @@ class Channel:
         "state", "topic",
     )  # fmt: skip
 
-    def __init__(self, topic: str, *, owner: View, payload: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, topic: str, *, owner: Owner, payload: Callable[[], dict[str, Any]]) -> None:
         self.topic = topic
         self.owner = owner
         self.payload = payload
@@ -67,13 +70,13 @@ class Channel:
         self.buffered = None
 
 
-class Push:
+class Push(Generic[Owner, Context]):
     """An event on its way; ``context`` is what its sender remembers of it."""
 
     __slots__ = ("channel", "context", "deadline", "event", "ref", "sent_at")
 
     def __init__(
-        self, channel: Channel, ref: str, event: str, *, sent_at: float, deadline: float, context: Sent
+        self, channel: Channel[Owner], ref: str, event: str, *, sent_at: float, deadline: float, context: Context
     ) -> None:
         self.channel = channel
         self.ref = ref
@@ -87,54 +90,56 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Generic[Owner]):
     """A join was answered ok; ``took`` is seconds from join to reply."""
 
-    channel: Channel
+    channel: Channel[Owner]
     response: dict[str, Any]
     took: float
 
 
 @dataclass(frozen=True, slots=True)
-class JoinFailed:
+class JoinFailed(Generic[Owner]):
     """A join was answered with an error, or not at all: then ``response`` is ``{"reason": "timeout"}``."""
 
-    channel: Channel
+    channel: Channel[Owner]
     response: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Generic[Owner, Context]):
     """A push was answered; ``status`` is the server's, or ``timeout``."""
 
-    push: Push
+    push: Push[Owner, Context]
     status: str
     response: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Generic[Owner]):
     """The server pushed an event."""
 
-    channel: Channel
+    channel: Channel[Owner]
     event: str
     payload: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Errored:
+class Errored(Generic[Owner]):
     """The channel's process died, or with ``transport`` the connection under it."""
 
-    channel: Channel
+    channel: Channel[Owner]
     reason: str
     transport: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Generic[Owner]):
     """The server closed the channel; it is not joined again."""
 
-    channel: Channel
+    channel: Channel[Owner]
 
 
-Happening: TypeAlias = Joined | JoinFailed | Answered | Pushed | Errored | Closed
+Happening: TypeAlias = (
+    Joined[Owner] | JoinFailed[Owner] | Answered[Owner, Context] | Pushed[Owner] | Errored[Owner] | Closed[Owner]
+)

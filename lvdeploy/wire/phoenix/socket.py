@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic
 
 from lvdeploy.wire.backoff import reconnect_after, rejoin_after
 from lvdeploy.wire.phoenix import message as frames
@@ -13,10 +13,12 @@ from lvdeploy.wire.phoenix.channel import (
     Answered,
     Channel,
     Closed,
+    Context,
     Errored,
     Happening,
     Joined,
     JoinFailed,
+    Owner,
     Push,
     Pushed,
     State,
@@ -25,9 +27,6 @@ from lvdeploy.wire.phoenix.long_poll import LongPoll
 from lvdeploy.wire.phoenix.message import Message
 from lvdeploy.wire.phoenix.transport import Fallback, Transport
 from lvdeploy.wire.session import Dial, Effect
-
-if TYPE_CHECKING:
-    from lvdeploy.wire.phoenix.view import Sent
 
 HEARTBEAT_INTERVAL = 30.0
 """Seconds after the open or the last reply; also how long a reply may take."""
@@ -43,7 +42,7 @@ class Link(IntEnum):
     OPEN = 2
 
 
-class Socket:
+class Socket(Generic[Owner, Context]):
     """
     Turns frames and time into happenings, and appends what is to be done to ``out``.
 
@@ -78,7 +77,7 @@ class Socket:
     ) -> None:
         self._transport = Transport(out=out, dial=dial, poll=poll, fallback=fallback)
         self._ref = 0
-        self._pushes: dict[str, Push] = {}
+        self._pushes: dict[str, Push[Owner, Context]] = {}
         self._send_buffer: list[Message] = []
         self._heartbeat_at: float | None = None
         self._heartbeat_deadline: float | None = None
@@ -90,7 +89,7 @@ class Socket:
         """Dials since the last open, or since the beginning."""
         self.dialed_at = 0.0
         self.link = Link.CLOSED
-        self.channels: dict[str, Channel] = {}
+        self.channels: dict[str, Channel[Owner]] = {}
 
     @property
     def is_connected(self) -> bool:
@@ -123,11 +122,11 @@ class Socket:
         """Return whether ``woken`` will give the websocket up for long polling."""
         return _due(self._transport.falls_back_at, now)
 
-    def pushes(self) -> tuple[Push, ...]:
+    def pushes(self) -> tuple[Push[Owner, Context], ...]:
         """Return what is unanswered, in order of sending; heartbeats do not count."""
         return tuple(self._pushes.values())
 
-    def pushes_of(self, channel: Channel) -> tuple[Push, ...]:
+    def pushes_of(self, channel: Channel[Owner]) -> tuple[Push[Owner, Context], ...]:
         """Return what is unanswered of one channel, over earlier connections too."""
         return tuple(push for push in self._pushes.values() if push.channel is channel)
 
@@ -142,7 +141,7 @@ class Socket:
             self.dialed_at = now
             self._transport.connect(now)
 
-    def disconnect(self) -> list[Happening]:
+    def disconnect(self) -> list[Happening[Owner, Context]]:
         """Close for good: channels error, nothing reconnects until ``connect``."""
         self._reset_reconnect()
         return self._close("disconnected", code=1000, reason="")
@@ -172,7 +171,7 @@ class Socket:
         """Let out what long polling gathers: call at the end of every turn."""
         self._transport.flush(now)
 
-    def refused(self, now: float) -> list[Happening]:
+    def refused(self, now: float) -> list[Happening[Owner, Context]]:
         """Take in that the connection did not open: where that is allowed, no websocket is tried again."""
         if not self._transport.can_fall_back:
             return self.lost(now)
@@ -181,7 +180,7 @@ class Socket:
         self._fall_back(now)
         return []
 
-    def lost(self, now: float) -> list[Happening]:
+    def lost(self, now: float) -> list[Happening[Owner, Context]]:
         """Take in the end of the connection, or of the attempt at one, that we did not ask for."""
         happenings = self._drop("connection_closed")
         # phoenix 1.8.16 reconnects after any close that is not ours; for 1000 LiveView reloads the page instead
@@ -190,7 +189,7 @@ class Socket:
 
     # Channels
 
-    def join(self, channel: Channel, now: float) -> None:
+    def join(self, channel: Channel[Owner], now: float) -> None:
         """Join or join again; waits for the connection to open if there is none."""
         self.channels[channel.topic] = channel
         channel.state = State.JOINING
@@ -204,7 +203,7 @@ class Socket:
         else:
             channel.buffered = payload
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, channel: Channel[Owner]) -> None:
         """Leave; phoenix channel.js takes the channel for closed without waiting for the reply."""
         if self.channels.get(channel.topic) is channel:
             del self.channels[channel.topic]
@@ -221,12 +220,19 @@ class Socket:
         """Send a leave for a topic that was never joined, as LiveView does for the page's body."""
         self._send(Message(None, self._make_ref(), topic, frames.LEAVE, {}))
 
-    def can_push(self, channel: Channel) -> bool:
+    def can_push(self, channel: Channel[Owner]) -> bool:
         return self.is_connected and channel.is_joined
 
     def push(
-        self, channel: Channel, event: str, payload: dict[str, Any], *, now: float, timeout: float, context: Sent
-    ) -> Push:
+        self,
+        channel: Channel[Owner],
+        event: str,
+        payload: dict[str, Any],
+        *,
+        now: float,
+        timeout: float,
+        context: Context,
+    ) -> Push[Owner, Context]:
         """Send an event whose answer comes back as ``Answered``; the caller has asked ``can_push``."""
         ref = self._make_ref()
         push = Push(channel, ref, event, sent_at=now, deadline=now + timeout, context=context)
@@ -236,7 +242,7 @@ class Socket:
 
     # What comes in
 
-    def received(self, message: Message, now: float) -> list[Happening]:
+    def received(self, message: Message, now: float) -> list[Happening[Owner, Context]]:
         """Take in a frame; those for other joins of a topic are dropped, as in phoenix channel.js isMember."""
         if message.ref and message.ref == self._heartbeat_ref:
             self._heartbeat_ref = None
@@ -258,9 +264,9 @@ class Socket:
             case _:
                 return [Pushed(channel, message.event, message.payload)]
 
-    def woken(self, now: float) -> list[Happening]:
+    def woken(self, now: float) -> list[Happening[Owner, Context]]:
         """Do what is due."""
-        happenings: list[Happening] = []
+        happenings: list[Happening[Owner, Context]] = []
         if _due(self._heartbeat_deadline, now):
             happenings += self._heartbeat_unanswered(now)
         if self.is_too_slow(now):
@@ -299,7 +305,7 @@ class Socket:
     def _send(self, message: Message) -> None:
         self._transport.send(frames.encode(message))
 
-    def _send_join(self, channel: Channel, payload: dict[str, Any]) -> None:
+    def _send_join(self, channel: Channel[Owner], payload: dict[str, Any]) -> None:
         channel.buffered = None
         self._send(Message(channel.join_ref, channel.join_ref, channel.topic, frames.JOIN, payload))
 
@@ -309,13 +315,13 @@ class Socket:
         self._heartbeat_deadline = now + HEARTBEAT_INTERVAL
         self._send(Message(None, self._heartbeat_ref, frames.PHOENIX, frames.HEARTBEAT, {}))
 
-    def _heartbeat_unanswered(self, now: float) -> list[Happening]:
+    def _heartbeat_unanswered(self, now: float) -> list[Happening[Owner, Context]]:
         happenings = self._close("heartbeat_timeout", code=1000, reason="heartbeat timeout")
         self._schedule_reconnect(now)
         return happenings
 
-    def _give_up_websocket(self, now: float) -> list[Happening]:
-        happenings: list[Happening] = []
+    def _give_up_websocket(self, now: float) -> list[Happening[Owner, Context]]:
+        happenings: list[Happening[Owner, Context]] = []
         if self.link is Link.OPEN:
             happenings = self._close("connection_closed", code=1000, reason="")
         else:
@@ -333,17 +339,17 @@ class Socket:
     def _schedule_reconnect(self, now: float) -> None:
         self.reconnect_at = now + reconnect_after(self._reconnect_tries + 1)
 
-    def _close(self, why: str, *, code: int, reason: str) -> list[Happening]:
+    def _close(self, why: str, *, code: int, reason: str) -> list[Happening[Owner, Context]]:
         if self.link is not Link.CLOSED:
             self._transport.close(code, reason)
         return self._drop(why)
 
-    def _drop(self, why: str) -> list[Happening]:
+    def _drop(self, why: str) -> list[Happening[Owner, Context]]:
         self.link = Link.CLOSED
         self._transport.dropped()
         self._ping_ref = None
         self._heartbeat_at = self._heartbeat_deadline = self._heartbeat_ref = None
-        happenings: list[Happening] = []
+        happenings: list[Happening[Owner, Context]] = []
         for channel in self.channels.values():
             channel.rejoin_at, channel.rejoin_tries = None, 0
             if channel.state in (State.JOINING, State.JOINED):
@@ -357,7 +363,7 @@ class Socket:
         self._reconnect_tries = 0
         self.reconnect_at = None
 
-    def _replied(self, channel: Channel, message: Message, now: float) -> list[Happening]:
+    def _replied(self, channel: Channel[Owner], message: Message, now: float) -> list[Happening[Owner, Context]]:
         reply = frames.reply_of(message)
         if reply is None or message.ref is None:
             return []
@@ -369,7 +375,9 @@ class Socket:
         del self._pushes[message.ref]
         return [Answered(push, reply.status, reply.response)]
 
-    def _join_replied(self, channel: Channel, reply: frames.Reply, now: float) -> list[Happening]:
+    def _join_replied(
+        self, channel: Channel[Owner], reply: frames.Reply, now: float
+    ) -> list[Happening[Owner, Context]]:
         if reply.status == frames.OK:
             channel.state = State.JOINED
             channel.join_deadline = None
@@ -382,7 +390,7 @@ class Socket:
             return [JoinFailed(channel, reply.response)]
         return []
 
-    def _join_unanswered(self, channel: Channel, now: float) -> Happening:
+    def _join_unanswered(self, channel: Channel[Owner], now: float) -> Happening[Owner, Context]:
         if self.is_connected:
             self._send(Message(channel.join_ref, self._make_ref(), channel.topic, frames.LEAVE, {}))
         channel.forget_join()
@@ -390,25 +398,25 @@ class Socket:
         self._schedule_rejoin(channel, now)
         return JoinFailed(channel, {"reason": TIMEOUT})
 
-    def _error(self, channel: Channel, reason: str, *, now: float) -> Happening:
+    def _error(self, channel: Channel[Owner], reason: str, *, now: float) -> Happening[Owner, Context]:
         if channel.state is State.JOINING:
             channel.forget_join()
         channel.state = State.ERRORED
         self._schedule_rejoin(channel, now)
         return Errored(channel, reason, transport=False)
 
-    def _closed(self, channel: Channel) -> Happening:
+    def _closed(self, channel: Channel[Owner]) -> Happening[Owner, Context]:
         del self.channels[channel.topic]
         channel.state = State.CLOSED
         channel.rejoin_at = None
         channel.join_deadline = None
         return Closed(channel)
 
-    def _schedule_rejoin(self, channel: Channel, now: float) -> None:
+    def _schedule_rejoin(self, channel: Channel[Owner], now: float) -> None:
         if self.is_connected:
             channel.rejoin_at = now + rejoin_after(channel.rejoin_tries + 1)
 
-    def _rejoin(self, channel: Channel, now: float) -> None:
+    def _rejoin(self, channel: Channel[Owner], now: float) -> None:
         channel.rejoin_at = None
         channel.rejoin_tries += 1
         if self.is_connected:

@@ -134,7 +134,8 @@ def _reports_can_be_written(run: Rollout) -> None:
     """Find out before anything is done, not after the rollout."""
     for kind, path in run.order.reports:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                path.parent.mkdir(parents=True, exist_ok=True)
             path.open("ab").close()
         except OSError as error:
             raise ConfigurationError(

@@ -11,10 +11,15 @@ from lvdeploy.rollout.intent import ASKED, Intent
 
 def exit_code(result: Result) -> ExitCode:
     """Return the command's code: a rollback that was asked for is done, unless its checks fell short."""
-    asked = result.exit_code is ExitCode.ROLLED_BACK and result.intent.reason == ASKED
-    if asked and (not result.verdicts or overall(result.verdicts) is not Outcome.FAIL):
-        return ExitCode.OK
-    return result.exit_code
+    if result.exit_code is not ExitCode.ROLLED_BACK or result.intent.reason != ASKED:
+        return result.exit_code
+    match overall(result.verdicts) if result.verdicts else Outcome.PASS:
+        case Outcome.PASS:
+            return ExitCode.OK
+        case Outcome.INCONCLUSIVE:
+            return ExitCode.INCONCLUSIVE
+        case _:
+            return ExitCode.ROLLED_BACK
 
 
 def last_line(result: Result, code: ExitCode, *, verified: bool) -> str:
@@ -32,6 +37,8 @@ def last_line(result: Result, code: ExitCode, *, verified: bool) -> str:
                 result.hint, f"`lvdeploy rolling --to {intent.target}` tries again",
             )
         case ExitCode.INCONCLUSIVE:
+            if intent.wanted != intent.target:
+                return f"{intent.wanted} serves everyone again, but: {_unsure(result)}; `lvdeploy status` shows it"
             return f"{intent.target} serves everyone, but: {result.reason}; `lvdeploy rollback` goes back"
         case _:
             command = "" if "`lvdeploy " in result.hint else _next(intent)
@@ -46,6 +53,11 @@ def _why(result: Result) -> str:
         return result.reason
     failed = [each for each in result.verdicts if each.outcome is Outcome.FAIL]
     return f"{ASKED}, but on the way {'; '.join(f'{each.name}: {each.evidence}' for each in failed)}"
+
+
+def _unsure(result: Result) -> str:
+    unsure = [each for each in result.verdicts if each.outcome is Outcome.INCONCLUSIVE]
+    return "; ".join(f"{each.name} saw too little: {each.evidence}" for each in unsure)
 
 
 def _next(intent: Intent) -> str:

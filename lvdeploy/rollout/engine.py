@@ -119,11 +119,11 @@ class Engine:
         except (Changed, LeaseHeld, StateError, Interrupted, WaitExpired):
             raise
         except Halted as halted:
-            return Result(ExitCode.NEEDS_A_PERSON, intent, halted.message, hint=halted.hint)
+            return self._stopped(intent, halted.message, hint=halted.hint)
         except BalancerError as error:
             silent = await self._silent_balancer(error)
             if silent is not None:
-                return Result(ExitCode.NEEDS_A_PERSON, intent, silent.message, hint=silent.hint)
+                return self._stopped(intent, silent.message, hint=silent.hint)
             return await self._back(intent, error.message, hint=error.hint)
         except LvdeployError as error:
             return await self._back(intent, error.message, hint=error.hint)
@@ -159,7 +159,7 @@ class Engine:
         self, intent: Intent, reason: str, *, verdicts: tuple[Verdict, ...] = (), hint: str = ""
     ) -> Result:
         if intent.direction is Direction.BACK or intent.previous is None:
-            return Result(ExitCode.NEEDS_A_PERSON, intent, reason, verdicts, hint)
+            return self._stopped(intent, reason, verdicts=verdicts, hint=hint)
         reason = await self._with_the_dead(intent, reason)
         back = intent.turned_back(reason)
         self._lease.confirm()
@@ -172,6 +172,13 @@ class Engine:
         return Result(
             result.exit_code, back, merged if failed else reason, verdicts or result.verdicts, result.hint or hint
         )
+
+    def _stopped(
+        self, intent: Intent, reason: str, *, verdicts: tuple[Verdict, ...] = (), hint: str = ""
+    ) -> Result:
+        """Where it stands is for whoever holds the service to say; who lost it raises ``LeaseHeld``."""
+        self._lease.confirm()
+        return Result(ExitCode.NEEDS_A_PERSON, intent, reason, verdicts, hint)
 
     async def _with_the_dead(self, intent: Intent, reason: str) -> str:
         """Name who died unasked: where users were hurt, that is the likeliest cause."""

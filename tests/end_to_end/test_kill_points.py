@@ -4,11 +4,12 @@ import json
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -32,6 +33,8 @@ class Service(Operator):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, file=HERE / "tiny.yml")
         self.state = directory / "state"
+        self.ports = dict(zip(self.ports, quiet_ports(len(self.ports)), strict=True))
+        self.environment |= {name: str(port) for name, port in self.ports.items()}
         self.at: dict[str, dict[str, object]] = {}
         self.version = "1.0"
 
@@ -55,7 +58,8 @@ class Service(Operator):
         balancer = json.loads((self.state / "traefik" / "traefik.json").read_text())["pid"]
         files = sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*"))
         return {
-            "slots": slots, "versions": status["versions"], "lease": status["lease"], "files": files,
+            "slots": slots, "versions": status["versions"], "files": files,
+            "held": status["lease"] is not None and status["lease"]["alive"],
             "leftovers": status["leftovers"], "unfinished": status["run"]["ended"] is None,
             "strangers": self._processes() - pids - {balancer}, "traffic": self._traffic(),
         }
@@ -79,6 +83,19 @@ class Service(Operator):
             time.sleep(0.1)
         assert self.picture() == self.at[version], after
         self.version = version
+
+
+def quiet_ports(count: int) -> list[int]:
+    """Return ports that nobody is given by chance while a slot stands empty."""
+    chosen: list[int] = []
+    while len(chosen) < count:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with closing(socket.socket()) as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                taken.bind(("127.0.0.1", port))
+                chosen.append(port)
+    return chosen
 
 
 @contextmanager

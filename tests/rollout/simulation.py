@@ -151,11 +151,14 @@ class HealthChecks:
         return Health.UP if self.world.healthy(slot.name) else Health.DOWN
 
     async def await_healthy(self, slot: Slot, version: str, *, tell: Callable[[str], None]) -> str:
+        until = self.world.clock.now() + 30
         await self.world.clock.sleep(2)
-        if version in self.world.sick:
-            tell(self.world.sick[version])
-            await self.world.clock.sleep(28)
-            return self.world.sick[version]
+        while not self.world.healthy(slot.name):
+            why_not = self.world.sick.get(version, "nothing answers")
+            if self.world.clock.now() >= until:
+                return why_not
+            tell(why_not)
+            await self.world.clock.sleep(14)
         return ""
 
 

@@ -48,7 +48,7 @@ def service():
         world = World(SLOTS)
         disks.append(world.disk)
         assert asyncio.run(Operator(world).rollout(UP)).exit_code is ExitCode.OK
-        world.changed = lambda point: three_serve(world, point)
+        world.changed = lambda point, slot: three_serve(world, point)
         return world
 
     yield made

@@ -170,11 +170,27 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Push an event to the view as a hook does."""
+    """Push an event: to the view as a hook does, or to the ``topic`` of a channel."""
 
     event: str
     value: Mapping[str, object] = field(default_factory=dict)
     target: str | None = None
+    topic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Join a channel's topic, anew where it is joined already."""
+
+    topic: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Leave a channel's topic, and stay on the others."""
+
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +203,7 @@ class Leave:
     """Close the page, as a browser does when its tab is closed."""
 
 
-Action: TypeAlias = Visit | Click | Change | Submit | Push | Blur | Leave
+Action: TypeAlias = Visit | Click | Change | Submit | Push | Join | Part | Blur | Leave
 
 
 @dataclass(frozen=True, slots=True)

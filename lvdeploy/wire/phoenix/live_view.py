@@ -31,10 +31,12 @@ from lvdeploy.wire.session import (
     Found,
     Headers,
     Input,
+    Join,
     Leave,
     Lost,
     Observe,
     Opened,
+    Part,
     Push,
     Received,
     Refused,
@@ -365,6 +367,8 @@ class LiveView:
                 live.do(page.submit(form, submitter, javascript=javascript))
             case Change():
                 self._change(live, action)
+            case Join() | Part() | Push(topic=str()):
+                raise CannotAct("a page joins its views' topics by itself")
             case Push(event, value, target):
                 live.push_as_hook(event, value, target)
             case Blur():

@@ -57,8 +57,8 @@ class Peer:
     ``sent`` are the frames of the current connection, decoded; ``effects`` those of the last input.
     """
 
-    def __init__(self, url: str = URL, *, seed: int = 1, **settings: Any) -> None:
-        self.client = LiveView(url, rng=random.Random(seed), **settings)
+    def __init__(self, url: str = URL, *, seed: int = 1, client: Any = None, **settings: Any) -> None:
+        self.client = client or LiveView(url, rng=random.Random(seed), **settings)
         self.now = 100.0
         self.sent: list[list[Any]] = []
         self.fetches: list[Fetch] = []

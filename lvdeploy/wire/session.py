@@ -203,7 +203,29 @@ class Leave:
     """Close the page, as a browser does when its tab is closed."""
 
 
-Action: TypeAlias = Visit | Click | Change | Submit | Push | Join | Part | Blur | Leave
+@dataclass(frozen=True, slots=True)
+class Navigate:
+    """Go to an address as a page's script does, without a page load where that can be done (``JS.navigate``)."""
+
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Press the browser's back button."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hide:
+    """Turn to another tab: this one goes on in the background."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Turn to this tab again."""
+
+
+Action: TypeAlias = Visit | Click | Change | Submit | Push | Join | Part | Blur | Leave | Navigate | Back | Hide | Show
 
 
 @dataclass(frozen=True, slots=True)

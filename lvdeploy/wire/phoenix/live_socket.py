@@ -104,6 +104,10 @@ class LiveSocket:
         self._socket.channels.clear()
         self._roots, self.main, self.navigation.pending = {}, None, None
 
+    def shown(self) -> None:
+        """Take in that the user looks at the page again."""
+        self._socket.shown(self._tab.now)
+
     def opened(self) -> None:
         """Take in the open connection."""
         self._socket.opened(self._tab.now)
@@ -127,7 +131,7 @@ class LiveSocket:
 
     def woken(self) -> None:
         """Do what is due."""
-        self._happen(self._socket.woken(self._tab.now))
+        self._happen(self._socket.woken(self._tab.now, hidden=self._tab.is_hidden))
 
     # Document: what views ask of their page
 
@@ -179,11 +183,11 @@ class LiveSocket:
             match outcome:
                 case PushEvent():
                     self._push(outcome)
-                case PatchTo(_, href, _):
-                    self.navigation.patch(href)
-                case NavigateTo(href, _):
+                case PatchTo(_, href, place):
+                    self.navigation.patch(href, place)
+                case NavigateTo(href, place):
                     if self.navigation.pending != href:
-                        self.navigation.navigate(href, flash=None)
+                        self.navigation.navigate(href, flash=None, place=place)
                 case LoadUrl(url, method, body):
                     self._tab.navigate(url, "form" if method != "GET" else "link", method=method, body=body)
 
@@ -246,10 +250,12 @@ class LiveSocket:
         if self._javascript is None:
             self._javascript = version_of(version) or NEWEST
         self._tab.joined()
+        if view.is_main:
+            self._tab.history.joined(view.id)
         topic, rejoin = view.channel.topic, view.is_rejoining
         self.observe(Kind.JOINED, took, topic=topic, rejoin=rejoin, liveview_version=frames.text(version))
         if view.is_main and self.navigation.pending and not view.is_rejoining:
-            self.navigation.went(self.navigation.pending)
+            self.navigation.joined(self.navigation.pending)
         view.joined(response, self._tab.now)
 
     def _join_failed(self, view: View, response: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from lvdeploy.wire.backoff import MAX_RELOADS, reload_after
 from lvdeploy.wire.phoenix.bindings import JavaScript
 from lvdeploy.wire.phoenix.cookies import Cookies
 from lvdeploy.wire.phoenix.endpoint import Endpoint, path_of, without_fragment
+from lvdeploy.wire.phoenix.history import History
 from lvdeploy.wire.phoenix.javascript import waits_past_limit
 from lvdeploy.wire.phoenix.live_socket import LiveSocket
 from lvdeploy.wire.phoenix.loading import Load, Loader, Unfollowed, header
@@ -20,6 +21,7 @@ from lvdeploy.wire.phoenix.socket import Link
 from lvdeploy.wire.phoenix.transport import Fallback
 from lvdeploy.wire.session import (
     Action,
+    Back,
     Blur,
     CannotAct,
     Change,
@@ -30,16 +32,19 @@ from lvdeploy.wire.session import (
     FetchFailed,
     Found,
     Headers,
+    Hide,
     Input,
     Join,
     Leave,
     Lost,
+    Navigate,
     Observe,
     Opened,
     Part,
     Push,
     Received,
     Refused,
+    Show,
     Submit,
     Visit,
     Woken,
@@ -89,7 +94,7 @@ class LiveView:
     __slots__ = (
         "_cookies", "_gone", "_identify", "_immediate_loads", "_javascript", "_live", "_load", "_loader", "_params",
         "_peer", "_reload_at", "_reload_reason", "_reload_url", "_reloads", "_retries", "_rng", "_status", "effects",
-        "endpoint", "fallback", "location", "now",
+        "endpoint", "fallback", "history", "is_hidden", "location", "now",
     )  # fmt: skip
 
     def __init__(
@@ -111,6 +116,8 @@ class LiveView:
         self.now = 0.0
         self.fallback = Fallback(long_poll_fallback) if long_poll_fallback is not None else None
         self.location = self.endpoint.resolve(url)
+        self.history = History()
+        self.is_hidden = False
         self._cookies = Cookies(secure=self.endpoint.is_secure)
         pinned = ((PIN_HEADER, pin),) if pin is not None else ()
         self._loader = Loader(self.endpoint, self._cookies, user_agent=user_agent, headers=(*headers, *pinned))
@@ -164,6 +171,12 @@ class LiveView:
                 self._hide()
                 self._live = self._load = self._reload_at = None
                 self._gone = True
+            case Back():
+                self._go_back()
+            case Hide():
+                self.is_hidden = True
+            case Show():
+                self._show_again()
             case _:
                 self._act_on_page(action)
         return self._take()
@@ -256,6 +269,7 @@ class LiveView:
         self._load = None
         self._retries = 0
         self.location = load.url
+        self.history.loaded(load.url)
         self._status = answer.status
         self._peer = NOBODY
         who = self._identify.read(answer.headers)
@@ -369,10 +383,28 @@ class LiveView:
                 self._change(live, action)
             case Join() | Part() | Push(topic=str()):
                 raise CannotAct("a page joins its views' topics by itself")
+            case Navigate(href):
+                live.navigation.navigate(live.absolute(href), flash=None)
             case Push(event, value, target):
                 live.push_as_hook(event, value, target)
             case Blur():
                 page.blur()
+
+    def _go_back(self) -> None:
+        if self._live is None or not self.history.can_go_back:
+            raise CannotAct("there is no page to go back to")
+        to = self.history.back()
+        if to.left_by == "load" or self._live.main is None:
+            # live_socket.ts pageshow: a page that a browser kept is loaded again too
+            self._hide()
+            self._start(to.url, "back")
+        else:
+            self._live.navigation.back(to)
+
+    def _show_again(self) -> None:
+        was_hidden, self.is_hidden = self.is_hidden, False
+        if was_hidden and self._live is not None:
+            self._live.shown()
 
     def _change(self, live: LiveSocket, change: Change) -> None:
         for name in change.values:

@@ -54,6 +54,7 @@ class Socket(Generic[Owner, Context]):
         "_heartbeat_at",
         "_heartbeat_deadline",
         "_heartbeat_ref",
+        "_is_wanted",
         "_ping_ref",
         "_pushes",
         "_reconnect_tries",
@@ -83,6 +84,7 @@ class Socket(Generic[Owner, Context]):
         self._heartbeat_deadline: float | None = None
         self._heartbeat_ref: str | None = None
         self._ping_ref: str | None = None
+        self._is_wanted = False
         self._reconnect_tries = 0
         self.reconnect_at: float | None = None
         self.attempts = 0
@@ -136,6 +138,7 @@ class Socket(Generic[Owner, Context]):
         """Dial, unless there is a connection or an attempt at one."""
         if self.link is Link.CLOSED:
             self.reconnect_at = None
+            self._is_wanted = True
             self.link = Link.CONNECTING
             self.attempts += 1
             self.dialed_at = now
@@ -143,8 +146,18 @@ class Socket(Generic[Owner, Context]):
 
     def disconnect(self) -> list[Happening[Owner, Context]]:
         """Close for good: channels error, nothing reconnects until ``connect``."""
+        self._is_wanted = False
         self._reset_reconnect()
         return self._close("disconnected", code=1000, reason="")
+
+    def shown(self, now: float) -> None:
+        """Connect at once where there is no connection; phoenix socket.js 1.8 handleVisibilityChange."""
+        if self._is_wanted and self.link is not Link.OPEN:
+            if self.link is Link.CONNECTING:
+                self._transport.close(1000, "")
+                self.link = Link.CLOSED
+            self._reset_reconnect()
+            self.connect(now)
 
     def opened(self, now: float) -> None:
         """Take in the open connection: errored channels join again at once, a waiting join is sent."""
@@ -264,8 +277,8 @@ class Socket(Generic[Owner, Context]):
             case _:
                 return [Pushed(channel, message.event, message.payload)]
 
-    def woken(self, now: float) -> list[Happening[Owner, Context]]:
-        """Do what is due."""
+    def woken(self, now: float, *, hidden: bool = False) -> list[Happening[Owner, Context]]:
+        """Do what is due; a page that is ``hidden`` does not reconnect before it is ``shown``."""
         happenings: list[Happening[Owner, Context]] = []
         if _due(self._heartbeat_deadline, now):
             happenings += self._heartbeat_unanswered(now)
@@ -283,7 +296,9 @@ class Socket(Generic[Owner, Context]):
             happenings.append(Answered(push, TIMEOUT, {}))
         if _due(self.reconnect_at, now):
             self._reconnect_tries += 1
-            self.connect(now)
+            self.reconnect_at = None
+            if not hidden:
+                self.connect(now)
         return happenings
 
     # Private

@@ -287,7 +287,7 @@ class View:
         live_patch = frames.mapping(self._response.get("live_patch"))
         self._response = {}
         if live_patch:
-            document.navigation.went(frames.text(live_patch.get("to")))
+            document.navigation.joined_elsewhere(live_patch)
         if recovering is not None and (self.root is self or recovering.events or recovering.skipped):
             forms = [form for form, _ in recovering.events]
             took = now - self._rejoined_at

@@ -21,6 +21,7 @@ from lvdeploy.wire.session import (
     Found,
     Input,
     Lost,
+    Navigate,
     Observe,
     Opened,
     Push,
@@ -56,7 +57,8 @@ class RecordedJitter(random.Random):
         self._delays = list(delays)
 
     def random(self) -> float:
-        delay = self._delays.pop(0) if self._delays else 7.5
+        # what was drawn last is not known: the recording ended before
+        delay = self._delays.pop(0) if self._delays else 10.0
         return min(max((delay - 5.0) / 5.001, 0.0), 0.9999)
 
 
@@ -285,9 +287,9 @@ class Replay:
         event, payload = frame.message[3], frame.message[4]
         if event == "phx_leave":
             if following is not None and "redirect" in following.message[4]:
-                self._act(Click(self._link(following.message[4]["redirect"])))
+                self._act(self._way(following.message[4]["redirect"]))
         elif event == "live_patch":
-            self._act(Click(self._link(payload["url"])))
+            self._act(self._way(payload["url"]))
         elif payload["type"] == "hook":
             self._act(Push(payload["event"], payload["value"]))
         elif payload["type"] != "form":
@@ -340,11 +342,12 @@ class Replay:
                 return f'[id="{view}"] {_selector(found)}'
         raise Differs(f"nothing to click for {payload}")
 
-    def _link(self, url: str) -> str:
+    def _way(self, url: str) -> Click | Navigate:
+        """Return how the user gets there: by a link of the page, or by one that a script put there."""
         for found in self.client.look("a[data-phx-link]"):
             if url.endswith(found.attributes["href"]):
-                return _selector(found)
-        raise Differs(f"no link to {url}")
+                return Click(_selector(found))
+        return Navigate(url)
 
     # The page
 

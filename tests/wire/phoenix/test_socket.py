@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lvdeploy.model import Kind
-from lvdeploy.wire.session import CannotAct, Click, Leave
+from lvdeploy.wire.session import CannotAct, Click, Hide, Leave, Show
 from tests.wire.phoenix.peer import LINKS, TOPIC, Peer, tree
 
 
@@ -164,3 +164,47 @@ def test_nothing_asks_to_be_woken_after_the_page_is_left() -> None:
     assert peer.client.wake_at is None
     assert peer.events()[-1] == "hit"
     assert len(peer.closes) == 1
+
+
+# In the background
+
+
+def test_hidden_page_does_not_reconnect_before_it_is_shown() -> None:
+    """phoenix socket.js 1.8: the reconnect timer of a hidden page does nothing; shown, it reconnects at once."""
+    peer = Peer().joined().act(Hide()).lose()
+    assert len(peer.wait(60.0).dials) == 1
+    peer.act(Show())
+    assert len(peer.dials) == 2
+    assert peer.open().last("phx_join")[4]["params"]["_mounts"] == 1
+
+
+def test_page_shown_again_does_not_wait_for_its_next_attempt() -> None:
+    """phoenix socket.js handleVisibilityChange: and its table begins anew."""
+    peer = Peer().joined().lose()
+    for _ in range(9):
+        peer.wake()
+        peer.refuse()
+    peer.act(Hide()).act(Show())
+    assert len(peer.dials) == 11
+    assert peer.refuse().wake() == pytest.approx(0.010)
+
+
+def test_attempt_that_hangs_is_made_anew_when_the_page_is_shown() -> None:
+    """phoenix socket.js handleVisibilityChange: what is connecting is torn down too."""
+    peer = Peer().joined().lose()
+    peer.wake()
+    peer.act(Hide()).act(Show())
+    assert len(peer.closes) == 1
+    assert len(peer.dials) == 3
+
+
+def test_connected_page_may_be_hidden_and_shown_as_it_likes() -> None:
+    peer = Peer().joined().act(Hide()).wait(20.0).act(Show())
+    assert len(peer.dials) == 1
+    assert peer.closes == []
+
+
+def test_page_that_waits_for_its_reload_is_not_reconnected() -> None:
+    """phoenix socket.js closeWasClean: reloadWithJitter closed the socket on purpose."""
+    peer = Peer().joined().act(Hide()).lose(1000).act(Show())
+    assert len(peer.dials) == 1

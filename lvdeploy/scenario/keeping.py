@@ -50,13 +50,19 @@ class Memory:
             name for name, value in self.had.items() if value is not None and value != self.fresh.get(name)
         )
 
-    def wanted(self, *, crossed: bool) -> Seen:
-        """Return what must be found; ``crossed`` when another version answers than before."""
-        return {each.name: _migrated(each, self.had.get(each.name), crossed=crossed) for each in self.keep}
+    def wanted(self, found: Seen, *, crossed: bool) -> Seen:
+        """
+        Return what must be found; ``crossed`` when another version answers than before.
+
+        Of what grows, the greater number that was ``found`` is as good as the one that was had.
+        """
+        wanted = {each.name: _migrated(each, self.had.get(each.name), crossed=crossed) for each in self.keep}
+        grown = {each.name for each in self.keep if each.grows and _no_less(found.get(each.name), wanted[each.name])}
+        return wanted | {name: found[name] for name in grown}
 
     def missing(self, found: Seen, *, crossed: bool) -> frozenset[str]:
         """Return the names that are held, can be recovered, and are not found as wanted."""
-        wanted = self.wanted(crossed=crossed)
+        wanted = self.wanted(found, crossed=crossed)
         recoverable = {each.name for each in self.keep if not each.accept and each.state_class != StateClass.MEMORY}
         return frozenset(name for name in self.held & recoverable if found.get(name) != wanted[name])
 
@@ -74,7 +80,7 @@ class Memory:
 
     def compared(self, found: Seen, *, crossed: bool) -> dict[str, dict[str, object]]:
         """Return it as the detail of a ``back``: what was had, wanted and found."""
-        wanted = self.wanted(crossed=crossed)
+        wanted = self.wanted(found, crossed=crossed)
         return {
             name: {**entry, "wanted": wanted[name], "found": found.get(name)}
             for name, entry in self.described().items()
@@ -93,6 +99,10 @@ def _value(keep: Keep, found: Sequence[Found]) -> str | None:
     else:
         value = first.value if keep.value else words(first.text)
     return None if value is None else shorten(value)
+
+
+def _no_less(found: str | None, had: str | None) -> bool:
+    return found is not None and had is not None and found.isdecimal() and had.isdecimal() and int(found) >= int(had)
 
 
 def _migrated(keep: Keep, had: str | None, *, crossed: bool) -> str | None:

@@ -158,7 +158,11 @@ class Migration(Settings):
 
 
 class Keep(_Filled):
-    """One thing that must survive: where it is seen, and in which class of state it lives."""
+    """
+    One thing that must survive: where it is seen, and in which class of state it lives.
+
+    One that ``grows`` is a whole number which others may raise meanwhile: it must not have become less.
+    """
 
     name: str = Field(min_length=1)
     state_class: StateClass = Field(alias="class")
@@ -166,6 +170,7 @@ class Keep(_Filled):
     text: Literal[True] | None = None
     attribute: str | None = None
     value: Literal[True] | None = None
+    grows: bool = False
     accept: Literal["lost"] | None = None
     migrates: Migration | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -20,6 +21,20 @@ DEMO = Path(__file__).parents[2] / "configs" / "demo.yml"
 LVDEPLOY = (sys.executable, "-m", "lvdeploy")
 
 
+OPERATORS = itertools.count()
+
+
+def ports_of_its_own() -> dict[str, int]:
+    """
+    Return ports below those that the system hands out, others for each operator and each worker.
+
+    A slot may stand empty for long, so that a port's being free now says nothing of later.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + 2_000 * (worker % 6) + 10 * (next(OPERATORS) % 200)
+    return {name: first + number for number, name in enumerate(PORTS)}
+
+
 @dataclass(frozen=True)
 class Ended:
     code: int
@@ -34,7 +49,7 @@ class Ended:
 class Operator:
     def __init__(self, directory: Path, *, file: Path = DEMO) -> None:
         self.directory, self.file = directory, file
-        self.ports = free_ports(PORTS)
+        self.ports = free_ports(ports_of_its_own())
         self.environment = {
             **os.environ, "DEMO_SECRET": "s" * 32, "DEMO_TOKEN": "t" * 16, "DEMO_STATE": str(directory / "state"),
             "PYTHON": sys.executable, **{name: str(port) for name, port in self.ports.items()},

@@ -66,5 +66,15 @@ def test_only_what_can_be_recovered_is_missing():
 def test_a_migration_is_wanted_only_from_another_version():
     kept = (keep(migrates={"from": "1.0", "to": "2.0"}),)
     memory = Memory(kept, fresh={"it": "-"}, had={"it": "Ann of 1.0"})
-    assert memory.wanted(crossed=False) == {"it": "Ann of 1.0"}
-    assert memory.wanted(crossed=True) == {"it": "Ann of 2.0"}
+    assert memory.wanted({}, crossed=False) == {"it": "Ann of 1.0"}
+    assert memory.wanted({}, crossed=True) == {"it": "Ann of 2.0"}
+
+
+def test_what_grows_may_be_more_and_never_less():
+    memory = Memory((keep(grows=True),), fresh={"it": "0"}, had={"it": "3"})
+
+    for found, missing in (("3", set()), ("4", set()), ("2", {"it"}), (None, {"it"}), ("four", {"it"})):
+        assert memory.missing({"it": found}, crossed=False) == missing
+        entry = memory.compared({"it": found}, crossed=False)["it"]
+        assert (entry["wanted"] == entry["found"]) == (not missing)
+        assert entry["had"] == "3"

@@ -95,6 +95,7 @@ class Relay:
         self._leave_target(writer)
         await asyncio.wait({down}, timeout=CLOSE_PATIENCE)
         down.cancel()
+        writer.close()
         if not frames.between_frames:
             # the target stopped in the middle of a frame: no close frame can be put there
             self._to_client.transport.abort()
@@ -115,7 +116,8 @@ class Relay:
                     writer.write(data)
                 elif self._pass_up(self._client_frames, data, writer):
                     return
-                await writer.drain()
+                if not writer.is_closing():
+                    await writer.drain()
 
     def _pass_up(self, frames: FrameScanner, data: bytes, writer: StreamWriter) -> bool:
         """Return True once the client has answered our close frame."""

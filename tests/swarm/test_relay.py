@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.utils import accept_key
+from websockets.frames import Frame, Opcode
 
+from lvdeploy.swarm import relay
+from lvdeploy.swarm.fault_proxy import FaultProxy
+from lvdeploy.swarm.frames import close_frame
 from tests.client.scripted import until
+from tests.client.sockets import raw_server
+from tests.real import PATIENCE
 from tests.swarm.proxied import QUICK, ended, joined, proxied, service
 
 pytestmark = pytest.mark.real
@@ -68,20 +76,68 @@ def test_whole_frames_go_before_the_close_frame_however_long():
     asyncio.run(story())
 
 
-def test_a_target_that_stops_within_a_frame_does_not_hold_the_client():
-    async def story() -> None:
-        async def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            head = await reader.readuntil(b"\r\n\r\n")
-            key = next(line[19:] for line in head.decode().split("\r\n") if line.startswith("Sec-WebSocket-Key: "))
-            answer = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
-                     f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
-            writer.write(answer.encode() + b"\x81\x7e\x01\x00abc")
-            await reader.read()
-            writer.close()
+@asynccontextmanager
+async def by_hand(proxy: FaultProxy) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A websocket whose bytes the test writes and reads."""
+    host, port = proxy.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: demo.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    yield reader, writer
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
-        server = await asyncio.start_server(stuck, "127.0.0.1", 0)
-        async with server, proxied(server.sockets[0].getsockname()[1]) as proxy, joined(proxy) as [client]:
+
+def test_a_client_s_frame_that_is_under_way_reaches_the_target_whole():
+    frame = Frame(Opcode.TEXT, b"half now, half later").serialize(mask=True)
+
+    async def story() -> None:
+        async with service() as target, proxied(target.port) as proxy, by_hand(proxy) as (_, writer):
+            writer.write(frame[:10])
+            await until(lambda: not all(each._client_frames.between_frames for each in proxy._relays))
             await proxy.part_all(1012, per_second=QUICK)
-            assert await ended(client) == 1006
+            for _ in range(20):  # the relay's turns, so that it knows before the rest comes
+                await asyncio.sleep(0)
+            writer.write(frame[10:])
+            await until(lambda: target.closed == [1001])
+            assert target.got == ["half now, half later"]
+
+    asyncio.run(story())
+
+
+def test_the_connection_stays_until_the_client_has_answered_the_close_frame(monkeypatch):
+    """One that is closed too early takes the close frame along."""
+    monkeypatch.setattr(relay, "CLOSE_PATIENCE", PATIENCE)
+
+    async def story() -> None:
+        async with service() as target, proxied(target.port) as proxy, by_hand(proxy) as (reader, writer):
+            await proxy.part_all(1012, per_second=QUICK)
+            assert await reader.readexactly(4) == close_frame(1012, masked=False)
+            await until(lambda: target.closed == [1001])
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.read(1), 0.2)
+            writer.write(close_frame(1012, masked=True))
+            assert await reader.read() == b""
+
+    asyncio.run(story())
+
+
+def test_nothing_is_put_into_a_frame_that_the_target_never_ends():
+    async def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + b"\x81\x7e\x01\x00abc")
+        await reader.read()
+
+    async def story() -> None:
+        async with (
+            raw_server(stuck) as url, proxied(urlsplit(url).port) as proxy, by_hand(proxy) as (reader, _),
+        ):
+            assert await reader.readexactly(7) == b"\x81\x7e\x01\x00abc"
+            await proxy.part_all(1012, per_second=QUICK)
+            assert await reader.read() == b""
 
     asyncio.run(story())

@@ -95,10 +95,12 @@ def end(process: subprocess.Popen[str], *, timeout: float = 110) -> Ended:
 
 def line_with(process: subprocess.Popen[str], words: str) -> str:
     """Read stderr up to the line that holds these words."""
+    said = []
     for line in process.stderr:
+        said.append(line)
         if words in line:
             return line
-    raise AssertionError(f"never said {words!r}")
+    raise AssertionError(f"never said {words!r}, but:\n{''.join(said)}")
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> None:

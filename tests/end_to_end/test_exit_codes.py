@@ -49,7 +49,7 @@ def hasty(running, tmp_path):
 
 def test_1_is_a_bug_and_says_so(running):
     ended = subprocess.run(
-        [sys.executable, str(PLANTED), "status", "--config", str(DEMO)], env=running.environment, text=True,
+        [sys.executable, "-P", str(PLANTED), "status", "--config", str(DEMO)], env=running.environment, text=True,
         capture_output=True,
     )
 
@@ -87,7 +87,7 @@ def test_130_while_the_clients_join_changes_nothing_and_leaves_no_process(hasty)
 
 def test_5_when_nobody_watches_any_more_and_new_clients_watch_the_rest(hasty):
     process = hasty.start("rolling", "--to", "2.0")
-    line_with(process, "admit")
+    line_with(process, "start web-4")
     for child in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             if "lvdeploy.swarm.shard" in child.cmdline():

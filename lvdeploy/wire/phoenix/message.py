@@ -1,4 +1,4 @@
-"""Phoenix's V2 text frames: ``[join_ref, ref, topic, event, payload]``."""
+"""Phoenix's V2 frames: text ``[join_ref, ref, topic, event, payload]``, and binary ones for what is no JSON."""
 
 from __future__ import annotations
 
@@ -68,6 +68,40 @@ def decode(frame: str | bytes) -> Message | None:
     except (ValueError, RecursionError):
         # msgspec's errors and a lone surrogate's are ValueErrors
         return None
+
+
+def encode_binary(*, join_ref: str, ref: str, topic: str, event: str, data: bytes) -> bytes:
+    """Return a push whose payload is bytes. Raises ``ValueError`` where a name is longer than 255 bytes."""
+    # phoenix serializer.js binaryEncode: kind 0, four lengths, four names, the data
+    names = [each.encode() for each in (join_ref, ref, topic, event)]
+    return bytes([0, *map(len, names)]) + b"".join(names) + data
+
+
+def decode_binary(frame: bytes) -> Message | None:
+    """Return the message, its payload ``{"data": bytes}``; ``None`` for what is no such frame; never raises."""
+    # phoenix serializer.js binaryDecode: which names there are depends on the kind
+    named = _BINARY.get(frame[0]) if frame else None
+    if named is None or len(frame) <= len(named):
+        return None
+    at, found = 1 + len(named), {}
+    for name, length in zip(named, frame[1:at], strict=True):
+        found[name] = frame[at : at + length].decode("utf-8", "replace")
+        at += length
+    if at > len(frame):
+        return None
+    payload: dict[str, Any] = {"data": frame[at:]}
+    event = found["event"]
+    if frame[0] == 1:
+        event, payload = REPLY, {"status": event, "response": payload}
+    return Message(found.get("join_ref"), found.get("ref"), found["topic"], event, payload)
+
+
+# push, reply (its status stands where the event does) and broadcast
+_BINARY: Final = {
+    0: ("join_ref", "topic", "event"),
+    1: ("join_ref", "ref", "topic", "event"),
+    2: ("topic", "event"),
+}
 
 
 def reply_of(message: Message) -> Reply | None:

@@ -253,6 +253,17 @@ class Socket(Generic[Owner, Context]):
         self._send(Message(channel.join_ref, ref, channel.topic, event, payload))
         return push
 
+    def push_bytes(
+        self, channel: Channel[Owner], event: str, data: bytes, *, now: float, timeout: float, context: Context
+    ) -> None:
+        """Send bytes as an event, otherwise like ``push``."""
+        ref = self._make_ref()
+        self._pushes[ref] = Push(channel, ref, event, sent_at=now, deadline=now + timeout, context=context)
+        frame = frames.encode_binary(
+            join_ref=channel.join_ref or "", ref=ref, topic=channel.topic, event=event, data=data
+        )
+        self._transport.send(frame)
+
     # What comes in
 
     def received(self, message: Message, now: float) -> list[Happening[Owner, Context]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvdeploy.wire.phoenix.message import Message, decode, encode, reply_of
+from lvdeploy.wire.phoenix.message import Message, decode, decode_binary, encode, encode_binary, reply_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -59,3 +59,43 @@ def test_response_that_is_no_object_counts_as_empty() -> None:
     reply = reply_of(Message("1", "1", "t", "phx_reply", {"status": "ok", "response": [1]}))
     assert reply is not None
     assert reply.response == {}
+
+
+# Binary frames
+
+
+def test_bytes_are_pushed_with_the_lengths_of_their_names() -> None:
+    """phoenix serializer.js binaryEncode."""
+    frame = encode_binary(join_ref="29", ref="30", topic="lvu:0", event="chunk", data=b"aaa")
+    assert frame == b"\x00\x02\x02\x05\x05" + b"29" + b"30" + b"lvu:0" + b"chunk" + b"aaa"
+
+
+def test_name_too_long_for_its_length_is_refused() -> None:
+    """phoenix serializer.js assertFieldSize."""
+    with pytest.raises(ValueError, match="range"):
+        encode_binary(join_ref="1", ref="2", topic="t" * 256, event="chunk", data=b"")
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (b"\x00\x01\x02\x03" + b"1" + b"to" + b"evt" + b"\xff", Message("1", None, "to", "evt", {"data": b"\xff"})),
+        (
+            b"\x01\x01\x01\x02\x02" + b"1" + b"9" + b"to" + b"ok" + b"x",
+            Message("1", "9", "to", "phx_reply", {"status": "ok", "response": {"data": b"x"}}),
+        ),
+        (b"\x02\x02\x03" + b"to" + b"evt", Message(None, None, "to", "evt", {"data": b""})),
+        (b"", None),
+        (b"\x03\x01\x01", None),
+        (b"\x00\x01", None),
+        (b"\x00\x01\x09\x09short", None),
+    ],
+)
+def test_servers_bytes_are_read_by_their_kind(frame: bytes, message: Message | None) -> None:
+    """phoenix serializer.js decodePush, decodeReply, decodeBroadcast."""
+    assert decode_binary(frame) == message
+
+
+@given(st.binary(max_size=64))
+def test_no_bytes_are_too_strange_to_be_read(frame: bytes) -> None:
+    decode_binary(frame)

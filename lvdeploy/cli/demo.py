@@ -53,7 +53,15 @@ def demo(
         shutil.rmtree(directory)
     else:
         click.echo(f"logs and journal are in {directory}", err=True)
+    if not keep:
+        click.echo(f"the demo is over, all it started is stopped; `lvdeploy demo {_another(breakage)}", err=True)
     return code
+
+
+def _another(breakage: str | None) -> str:
+    if breakage is None:
+        return "--break form` shows a bad release being found and taken back"
+    return "--keep` leaves a good one running, to go on with"
 
 
 async def _demo(file: Path, environment: dict[str, str], order: Order, console: Console, *, keep: bool) -> int:

@@ -17,7 +17,8 @@ def test_the_demo_proves_itself_and_leaves_nothing_behind(tmp_path):
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert "2.0 serves everyone: done and verified" in ended.stderr.splitlines()[-1]
+    assert "2.0 serves everyone: done and verified" in ended.stderr.splitlines()[-2]
+    assert "all it started is stopped" in ended.stderr.splitlines()[-1]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["clients"]["reconnects_per_session"]["histogram"] == {"1": 45}
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]

@@ -101,7 +101,7 @@ class Journal:
     def transaction(self, point: str) -> Iterator[sqlite3.Connection]:
         """Commit what is written inside, or nothing; ``point`` names it to the hook."""
         self._hook(f"before {point}")
-        with _explained(None):
+        with _explained(self._path):
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
@@ -230,13 +230,9 @@ class Journal:
 
     def _require_room(self) -> None:
         """Raise while there is still room to say so: a deed needs more than its record, SQLite may need none."""
-        with _explained(self._path), suppress(FileNotFoundError):
-            free = shutil.disk_usage(self._path.parent).free
-            if free < ROOM:
-                raise StateError(
-                    f"the disk of {self._path.parent} is full: {free // 1024} KiB are left, {ROOM // 1024} are needed",
-                    hint="free some space",
-                )
+        full = _full(self._path)
+        if full is not None:
+            raise full
 
     def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         with _explained(None):
@@ -259,6 +255,20 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def _full(path: Path | None) -> StateError | None:
+    """Say so where the disk is full: SQLite then complains of this or that."""
+    if path is None:
+        return None
+    with suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        if free < ROOM:
+            return StateError(
+                f"the disk of {path.parent} is full: {free // 1024} KiB are left, {ROOM // 1024} are needed",
+                hint="free some space",
+            )
+    return None
+
+
 @contextmanager
 def _explained(path: Path | None) -> Iterator[None]:
     """Turn what SQLite and the disk say into a sentence."""
@@ -266,6 +276,9 @@ def _explained(path: Path | None) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
+        full = _full(path)
+        if full is not None:
+            raise full from error
         raise StateError(
             f"the journal{where} cannot be read or written: {error}",
             hint="look at the disk's space and the permissions of state.directory",

@@ -85,7 +85,8 @@ class Rollouts(RuleBasedStateMachine):
         """Hold the laws at every effect, while it is half done."""
         if point != "inside stop: gone":
             assert not self.meddled, f"{point}, although somebody else had changed the balancer"
-            assert self.lease()["token"] == self.acting.operator.lease._token, f"{point} without the lease"
+            lease = self.lease()
+            assert lease and lease["token"] == self.acting.operator.lease._token, f"{point} without the lease"
         self.keep_capacity(point)
         self.keep_shares()
         self.stop_only_what_is_out(point, slot)

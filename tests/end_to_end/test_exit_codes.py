@@ -19,7 +19,7 @@ from tests.end_to_end.conftest import service
 from tests.end_to_end.operator import DEMO, end, interrupt, line_with
 from tests.end_to_end.whimsical import fits
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("services")]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("services"), pytest.mark.timeout(300)]
 
 PLANTED = Path(__file__).parent / "planted_bug.py"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,6 +17,8 @@ from lvdeploy.wire.session import CannotAct, Found
 
 Context: TypeAlias = int | LexborNode
 """What an event is aimed at: a component by its cid, or an element."""
+
+_CONTROLS: Final = ("input", "select", "textarea", "button")
 
 _CID: Final = re.compile(r"0|[1-9]\d*")
 
@@ -46,10 +48,13 @@ class Document:
             raise CannotAct(f"{selector!r} finds {len(found)} elements on {self.url}; say which")
         return found[0]
 
-    def found(self, node: LexborNode) -> Found:
-        control = self.control(node) if node.tag in ("input", "select", "textarea", "button") else None
-        text = " ".join(node.text().split())
-        return Found(text, attributes(node), control.seen if control is not None else None)
+    def found(self, nodes: Iterable[LexborNode]) -> Iterator[Found]:
+        """Return elements as a user sees them; each form is read once, however many of its controls there are."""
+        forms: dict[int, dict[int, Control]] = {}
+        for node in nodes:
+            control = self._control_among(node, forms) if node.tag in _CONTROLS else None
+            text = " ".join(node.text().split())
+            yield Found(text, attributes(node), control.seen if control is not None else None)
 
     # Forms
 
@@ -73,13 +78,17 @@ class Document:
 
     def control(self, node: LexborNode) -> Control:
         """Read one control, with what the user typed if it stands in a form."""
+        return self._control_among(node, {})
+
+    def _control_among(self, node: LexborNode, forms: dict[int, dict[int, Control]]) -> Control:
         form = controls.form_of(self.parsed, node)
         if form is None:
             return controls.read([node], {})[0]
-        nodes = controls.controls_of(self.parsed, form)
-        read = controls.read(nodes, self.inputs.of(self.form_key(form)))
-        place = next(at for at, each in enumerate(nodes) if each.mem_id == node.mem_id)
-        return read[place]
+        if form.mem_id not in forms:
+            nodes = controls.controls_of(self.parsed, form)
+            read = controls.read(nodes, self.inputs.of(self.form_key(form)))
+            forms[form.mem_id] = {each.mem_id: control for each, control in zip(nodes, read, strict=True)}
+        return forms[form.mem_id][node.mem_id]
 
     # Whose event it is
 

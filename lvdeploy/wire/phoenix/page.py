@@ -159,7 +159,7 @@ class Page:
     def find(self, selector: str) -> tuple[Found, ...]:
         """Return what a CSS selector finds. Raises ``CannotAct`` if it is no selector."""
         document = self._look()
-        return tuple(document.found(node) for node in document.css(selector))
+        return tuple(document.found(document.css(selector)))
 
     def click(self, selector: str, *, javascript: JavaScript) -> tuple[Outcome, ...]:
         """Return what a click does, in order; empty when it does nothing. Raises ``CannotAct``."""

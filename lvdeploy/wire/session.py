@@ -225,7 +225,29 @@ class Show:
     """Turn to this tab again."""
 
 
-Action: TypeAlias = Visit | Click | Change | Submit | Push | Join | Part | Blur | Leave | Navigate | Back | Hide | Show
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as a browser knows it: a MIME type, and when it was modified in milliseconds since 1970."""
+
+    name: str
+    type: str
+    content: bytes
+    modified: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Choose files in a form's file input, in place of those it had; they travel when the form is submitted."""
+
+    form: str
+    name: str
+    files: Sequence[File]
+
+
+Action: TypeAlias = (
+    Visit | Click | Change | Submit | Push | Join | Part | Blur | Leave | Upload
+    | Navigate | Back | Hide | Show
+)
 
 
 @dataclass(frozen=True, slots=True)

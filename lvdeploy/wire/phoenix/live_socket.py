@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lvdeploy.model import Kind
@@ -16,8 +16,9 @@ from lvdeploy.wire.phoenix.navigation import Navigation, Tab
 from lvdeploy.wire.phoenix.page import Page, ViewElement
 from lvdeploy.wire.phoenix.rendered import MalformedDiff
 from lvdeploy.wire.phoenix.socket import TIMEOUT, Link, Socket
+from lvdeploy.wire.phoenix.uploads import Uploads
 from lvdeploy.wire.phoenix.view import Sent, View
-from lvdeploy.wire.session import CannotAct, Dial, Observe
+from lvdeploy.wire.session import CannotAct, Dial, File, Observe
 
 MAX_CHILD_JOIN_ATTEMPTS = 3
 
@@ -36,7 +37,7 @@ class LiveSocket:
 
     __slots__ = (
         "_javascript", "_mentions_views", "_page", "_params", "_roots", "_socket", "_tab",
-        "_unloaded", "main", "navigation",
+        "_unloaded", "_uploads", "main", "navigation",
     )  # fmt: skip
 
     def __init__(self, tab: Tab, page: Page, *, javascript: JavaScript | None, params: Mapping[str, str]) -> None:
@@ -53,6 +54,7 @@ class LiveSocket:
         self._unloaded = False
         self._mentions_views = False
         self.navigation = Navigation(self, tab)
+        self._uploads = Uploads(self, tab)
 
     @property
     def page(self) -> Page:
@@ -76,7 +78,7 @@ class LiveSocket:
         views = self._views()
         answered = all(push.context.given_up for push in self._socket.pushes())
         joined = all(view.channel.is_joined and not view.join_pending for view in views)
-        return answered and joined and not self.navigation.pending
+        return answered and joined and not self.navigation.pending and not self._uploads.is_busy
 
     def connect(self) -> None:
         """Join the main and the sticky views."""
@@ -122,11 +124,13 @@ class LiveSocket:
         """Take in that the connection did not open."""
         self._happen(self._socket.refused(self._tab.now))
 
-    def received(self, frame: str) -> None:
+    def received(self, frame: str | bytes) -> None:
         """Take in a frame; what is none is dropped."""
-        message = frames.decode(frame) if self._socket.link is Link.OPEN else None
+        if self._socket.link is not Link.OPEN:
+            return
+        message = frames.decode(frame) if isinstance(frame, str) else frames.decode_binary(frame)
         if message is not None:
-            self._mentions_views = self._mentions_views or SESSION_ATTRIBUTE in frame
+            self._mentions_views = self._mentions_views or (isinstance(frame, str) and SESSION_ATTRIBUTE in frame)
             self._happen(self._socket.received(message, self._tab.now))
 
     def woken(self) -> None:
@@ -195,7 +199,19 @@ class LiveSocket:
         view = self._view(event.view)
         if view is None or not self._socket.can_push(view.channel):
             raise CannotAct("not connected")
+        if event.payload.get("type") == "form" and "uploads" not in event.payload:
+            form = self._page.form_in_flight(event.lock)
+            if form is not None and self._uploads.submitted(form, event):
+                return
         view.push(event, self._tab.now)
+
+    def upload(self, form: str, name: str, files: Sequence[File]) -> None:
+        """Choose files in a form's input. Raises ``CannotAct``, having changed nothing."""
+        into = self._page.file_input(form, name, javascript=self.javascript)
+        view = self._view(into.event.view) if into.event is not None else self.main
+        if view is None:
+            raise CannotAct("not connected")
+        self._uploads.choose(view, into, files)
 
     def push_or_drop(self, event: PushEvent) -> None:
         view = self._view(event.view)
@@ -229,6 +245,8 @@ class LiveSocket:
 
     def _happen(self, happenings: list[Happening[View, Sent]]) -> None:
         for happening in happenings:
+            if self._uploads.happened(happening):
+                continue
             match happening:
                 case Answered(push, status, response):
                     self._answered(push.channel.owner, push.context, status, response, self._tab.now - push.sent_at)
@@ -334,6 +352,7 @@ class LiveSocket:
         if sent.is_users:
             self.observe(Kind.ACKNOWLEDGED, took, event=sent.name)
         view.answered(sent, response, self._tab.now)
+        self._uploads.answered(sent, response)
         if sent.href:
             self.navigation.patch_answered(view, sent, response)
         if frames.REDIRECT in response:
@@ -345,6 +364,7 @@ class LiveSocket:
 
     def _unanswered(self, view: View, sent: Sent, status: str, response: dict[str, Any]) -> None:
         timed_out = status == TIMEOUT
+        self._uploads.refused(sent, frames.text(response.get("reason")) or status)
         if sent.is_users and not sent.given_up:
             reason = TIMEOUT if timed_out else frames.text(response.get("reason")) or status
             self.observe(Kind.UNANSWERED, event=sent.name, reason=reason)
@@ -355,6 +375,7 @@ class LiveSocket:
             self._reload_with_jitter("push timeout")
 
     def _give_up_pushes(self, view: View, reason: str) -> None:
+        self._uploads.lost(view, reason)
         for push in self._socket.pushes_of(view.channel):
             if not push.context.given_up:
                 push.context.given_up = True
@@ -364,7 +385,7 @@ class LiveSocket:
     def _reload_with_jitter(self, reason: str) -> None:
         url = self.navigation.pending or self._tab.location
         for happening in self._socket.disconnect():
-            if isinstance(happening, Errored):
+            if isinstance(happening, Errored) and isinstance(happening.channel.owner, View):
                 self._give_up_pushes(happening.channel.owner, "page reload")
         if self.main is not None:
             self._destroy_children(self.main)

@@ -46,6 +46,7 @@ from lvdeploy.wire.session import (
     Refused,
     Show,
     Submit,
+    Upload,
     Visit,
     Woken,
 )
@@ -320,7 +321,7 @@ class LiveView:
         match event:
             case Fetched() | FetchFailed():
                 self._polled(live, event)
-            case Received(str() as frame):
+            case Received(frame):
                 live.received(frame)
             case Opened(headers) if link is Link.CONNECTING:
                 self._opened(live, headers)
@@ -383,6 +384,8 @@ class LiveView:
                 self._change(live, action)
             case Join() | Part() | Push(topic=str()):
                 raise CannotAct("a page joins its views' topics by itself")
+            case Upload(form, name, files):
+                live.upload(form, name, files)
             case Navigate(href):
                 live.navigation.navigate(live.absolute(href), flash=None)
             case Push(event, value, target):

@@ -16,6 +16,7 @@ from lvdeploy.wire.phoenix import clicks, dead_render, forms, recovery
 from lvdeploy.wire.phoenix.bindings import JavaScript, Outcome, PushEvent, Recoveries
 from lvdeploy.wire.phoenix.dead_render import SESSION, ViewElement
 from lvdeploy.wire.phoenix.document import Document
+from lvdeploy.wire.phoenix.file_inputs import FileInput, file_input
 from lvdeploy.wire.phoenix.inputs import Inputs
 from lvdeploy.wire.phoenix.kept import Kept
 from lvdeploy.wire.phoenix.recovery import Snapshot
@@ -175,6 +176,14 @@ class Page:
         """
         sent = forms.change(self._look(), form, name, value, javascript=javascript)
         return next((each for each in sent if isinstance(each, PushEvent)), None)
+
+    def file_input(self, form: str, name: str, *, javascript: JavaScript) -> FileInput:
+        """Return a form's file input, with the change event of choosing files there. Raises ``CannotAct``."""
+        return file_input(self._look(), form, name, javascript=javascript)
+
+    def form_in_flight(self, lock: int | None) -> str | None:
+        """Return which form an event that was just made comes from."""
+        return next((form for form, (number, _) in self._inputs.locks.items() if number == lock), None)
 
     def submit(self, form: str, submitter: str | None, *, javascript: JavaScript) -> tuple[Outcome, ...]:
         """Submit a form; ``submitter`` is a button's name or a selector. Raises ``CannotAct``."""

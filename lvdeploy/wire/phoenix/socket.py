@@ -51,20 +51,8 @@ class Socket(Generic[Owner, Context]):
     """
 
     __slots__ = (
-        "_heartbeat_at",
-        "_heartbeat_deadline",
-        "_heartbeat_ref",
-        "_is_wanted",
-        "_ping_ref",
-        "_pushes",
-        "_reconnect_tries",
-        "_ref",
-        "_send_buffer",
-        "_transport",
-        "attempts",
-        "channels",
-        "dialed_at",
-        "link",
+        "_heartbeat_at", "_heartbeat_deadline", "_heartbeat_ref", "_is_wanted", "_ping_ref", "_pushes",
+        "_reconnect_tries", "_ref", "_send_buffer", "_transport", "attempts", "channels", "dialed_at", "link",
         "reconnect_at",
     )  # fmt: skip
 

@@ -63,11 +63,12 @@ class Sent:
     link_ref: int = 0
     given_up: bool = False
     cids: tuple[int, ...] = ()
+    upload: object = None
 
     @property
     def is_users(self) -> bool:
-        """Return whether a user waits for the answer; no user knows of components."""
-        return not self.cids
+        """Return whether a user waits for the answer; no user knows of components, nor of chunks."""
+        return not self.cids and self.name not in (frames.ALLOW_UPLOAD, frames.PROGRESS, frames.CHUNK)
 
 
 class View:
@@ -180,10 +181,11 @@ class View:
 
     # Pushing
 
-    def push(self, event: PushEvent, now: float, *, form: str = "") -> None:
+    def push(self, event: PushEvent, now: float, *, form: str = "", upload: object = None) -> None:
         """Send an event; the caller has asked ``Socket.can_push``."""
         payload = dict(event.payload)
-        sent = Sent(frames.text(payload.get("event")), self.join_count, lock=event.lock, form=form)
+        name = frames.text(payload.get("event"))
+        sent = Sent(name, self.join_count, lock=event.lock, form=form, upload=upload)
         self._document.socket.push(
             self.channel, frames.EVENT, payload, now=now, timeout=PUSH_TIMEOUT, context=sent
         )  # fmt: skip

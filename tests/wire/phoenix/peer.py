@@ -153,6 +153,8 @@ class Peer:
         self.effects = effects
         for effect in effects:
             match effect:
+                case Send(bytes() as frame):
+                    self.sent.append(_pushed(frame))
                 case Send(frame):
                     self.sent.append(json.loads(frame))
                 case Fetch():
@@ -164,6 +166,16 @@ class Peer:
                     self.closes.append(effect)
                 case Observe():
                     self.observed.append(effect)
+
+
+def _pushed(frame: bytes) -> list[Any]:
+    """Read a client's binary push; its payload is the bytes themselves."""
+    assert frame[0] == 0
+    names, at = [], 5
+    for length in frame[1:5]:
+        names.append(frame[at : at + length].decode())
+        at += length
+    return [*names, frame[at:]]
 
 
 def typed() -> Peer:

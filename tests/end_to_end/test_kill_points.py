@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import pytest
 from tests.end_to_end import killable
 from tests.end_to_end.operator import Operator, end
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("services"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("services"), pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
 POINTS = 139
@@ -49,6 +50,13 @@ class Service(Operator):
         wanted = 0 if point == killable.NEVER else -signal.SIGKILL
         assert ended.code == wanted, f"{point}: {ended.stderr}"
         return file.read_text().splitlines()
+
+    def newest_run(self, target: str) -> tuple[bool, bool]:
+        """Return whether the newest run goes to that version, and whether it ended."""
+        with closing(sqlite3.connect(self.state / "journal.db")) as journal:
+            query = "select intent, ended from runs order by rowid desc limit 1"
+            intent, ended = journal.execute(query).fetchone()
+        return json.loads(intent)["target"] == target, ended is not None
 
     def picture(self) -> dict[str, object]:
         """Everything that should be as after an undisturbed run, but for pids, times and the traffic's number."""
@@ -147,8 +155,7 @@ def die_and_go_on(service: Service, number: int, *, back: bool) -> None:
     target = "2.0" if before == "1.0" else "1.0"
     roll = ("rolling", "--to", target, "--no-verify")
     last = service.until(str(number), *roll)[-1]
-    run = service.status()["run"]
-    begun, ended = run["to"] == target, run["ended"] is not None
+    begun, ended = service.newest_run(target)
     how = f"{number} ({last}), then {'rollback' if back else 'resume'}"
     if begun and (back or not ended):
         done = service.run("rollback" if back else "resume", "--no-verify")

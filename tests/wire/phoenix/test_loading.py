@@ -54,6 +54,7 @@ def test_page_without_views_is_idle_once_loaded() -> None:
 
 
 def test_dial_looks_like_a_browsers() -> None:
+    """phoenix transport.ex connect_session: the session cookie of the page's answer comes with the upgrade."""
     peer = Peer(user_agent="Firefox", headers=[("X-Extra", "1")], pin="T").answer_page(
         headers=[("Set-Cookie", "_key=S1; path=/; HttpOnly")]
     )

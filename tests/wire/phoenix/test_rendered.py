@@ -87,6 +87,7 @@ def test_a_recorded_join_of_a_real_server_is_read_whole():
 
 
 def test_a_diff_changes_only_its_slot():
+    """rendered.js mergeDiff: what a diff does not name stays."""
     rendered = Rendered(modern())
     rendered.merge({"0": "bye"})
     assert html(rendered) == f'<main>bye|<p class="fn">x</p>|{ROWS}|{COMPONENTS}</main>'
@@ -224,6 +225,7 @@ def ids(rendered: Rendered) -> list[str]:
     ("at", "wanted"), [(0, ["n", "a", "b"]), (-1, ["a", "b", "n"]), (1, ["a", "n", "b"]), (9, ["a", "b", "n"])]
 )
 def test_a_stream_row_goes_where_it_is_put(at: int, wanted: list[str]):
+    """dom_patch.ts addChild: at 0 before, at -1 behind, at n before the n-th."""
     rendered = streaming("a", "b")
     rendered.merge({"0": stream([[at, None, None]], ["n"])})
     assert ids(rendered) == wanted

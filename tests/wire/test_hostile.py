@@ -38,10 +38,34 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
     max_leaves=25,
 )
-NODES = st.fixed_dictionaries({"s": st.lists(st.sampled_from(["", "<p>", "</p>"]), min_size=1, max_size=4)}).flatmap(
-    lambda given: st.dictionaries(KEYS, VALUES, max_size=5).map(lambda more: {**more, **given})
-)
-PAYLOADS = (VALUES | NODES).map(json.dumps)
+INSERTS = st.lists(st.lists(SCALARS, min_size=1, max_size=4), max_size=3) | st.dictionaries(st.just("a"), VALUES)
+STREAMS = st.tuples(st.just("0"), INSERTS | VALUES, st.lists(st.just("a"), max_size=2) | VALUES, st.booleans())
+
+
+@st.composite
+def nodes(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> dict[str, Any]:
+    """Draw a template or a comprehension that is nearly right: a reader gets far before it meets what is wrong."""
+    width = draw(st.integers(0, 2))
+    statics = ["<li id=a>", *("|" for _ in range(width))]
+    row = st.fixed_dictionaries({str(index): inner for index in range(width)})
+    rows = draw(st.lists(row, max_size=2))
+    shape = draw(st.sampled_from(["template", "keyed", "rows", "stream", "wild"]))
+    node: dict[str, Any] = {"s": statics}
+    if shape in ("template", "wild"):
+        node |= draw(row)
+    elif shape == "rows":
+        node["d"] = [list(each.values()) for each in rows]
+    else:
+        node["k"] = {str(index): each for index, each in enumerate(rows)} | {"kc": len(rows)}
+    if shape == "stream":
+        node["stream"] = draw(STREAMS)
+    if shape == "wild":
+        node[draw(KEYS)] = draw(inner)
+    return node
+
+
+NODES = st.recursive(VALUES, nodes, max_leaves=8)
+PAYLOADS = NODES.map(json.dumps)
 LINES = st.one_of(
     STEPS,
     st.builds("push diff {}".format, PAYLOADS),
@@ -71,7 +95,7 @@ def test_any_bytes_as_frames(frames: list[str | bytes]) -> None:
     play(b"\n".join([*(each.encode() for each in BEGINNING), *lines]))
 
 
-@settings(max_examples=300)
+@settings(max_examples=400)
 @given(st.lists(LINES, max_size=20))
 @example(['join {"0":0,"s":["",""],"c":{"0":{"0":0,"s":["",""]}}}', "push diff {}"])
 def test_any_story_after_a_good_join(lines: list[str]) -> None:

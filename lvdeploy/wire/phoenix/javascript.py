@@ -36,3 +36,8 @@ def sets_reload_status(version: JavaScript) -> bool:
 def waits_past_limit(version: JavaScript) -> bool:
     """Return whether it takes one consecutive reload more to enter failsafe mode."""
     return version < (1, 0, 0)
+
+
+def names_components(version: JavaScript) -> bool:
+    """Return whether a component's root without an id is given one: ``<view>-<cid>-<place>``."""
+    return version <= (0, 20, 1)

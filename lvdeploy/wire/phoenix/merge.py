@@ -85,7 +85,7 @@ class Merge:
         if source is None:
             raise MalformedDiff(f"component {cid} shares the statics of {-shared}, which is not there")
         rest = {key: value for key, value in raw.items() if key != "s"}
-        return self.tree(source, rest, None, path)
+        return self.tree(streams.emptied(source), rest, None, path)
 
     def _tree(self, old: Part | None, raw: Json, templates: Templates, path: Path) -> Tree:
         templates = _templates(raw, templates)

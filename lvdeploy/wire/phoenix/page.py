@@ -162,6 +162,10 @@ class Page:
         document = self._look()
         return tuple(document.found(document.css(selector)))
 
+    def html(self, selector: str) -> str:
+        """Return the HTML inside the one element a selector finds. Raises ``CannotAct``."""
+        return self._look().one(selector).inner_html or ""
+
     def click(self, selector: str, *, javascript: JavaScript) -> tuple[Outcome, ...]:
         """Return what a click does, in order; empty when it does nothing. Raises ``CannotAct``."""
         return clicks.click(self._look(), selector, javascript=javascript)

@@ -38,12 +38,16 @@ class Rendered:
 
     ``joined`` is what the join's ``rendered`` carried beside the tree. Every method raises
     ``MalformedDiff`` for what cannot be read, and nothing else; after that the tree is as before.
+    ``names_components`` if a component's root without an id is given one, as LiveView's JavaScript did up to 0.20.1.
     """
 
-    __slots__ = ("_changes", "_components", "_html", "_tree", "joined", "view_id")
+    __slots__ = ("_changes", "_components", "_html", "_names_components", "_tree", "joined", "view_id")
 
-    def __init__(self, rendered: Mapping[str, object], *, view_id: str = "") -> None:
+    def __init__(
+        self, rendered: Mapping[str, object], *, view_id: str = "", names_components: bool = False
+    ) -> None:
         self.view_id = view_id
+        self._names_components = names_components
         self._tree = Tree(("",), ())
         self._components: dict[int, Tree] = {}
         self._html: str | None = None
@@ -67,7 +71,7 @@ class Rendered:
     def html(self) -> str:
         """Return the whole HTML of the view's body, stream rows included; kept until the next merge."""
         if self._html is None:
-            writer = Writer(self._component, self.view_id)
+            writer = Writer(self._component, self.view_id, self._names_components)
             try:
                 writer.node(self._tree, ())
             except RecursionError as problem:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lvdeploy.wire.phoenix.tree import MalformedDiff, Row
+from lvdeploy.wire.phoenix.tree import MalformedDiff, Part, Row, Rows, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,21 @@ def apply(
             now.insert(len(now) if insert.at < 0 else insert.at, (key, row))
             now = _limited(now, insert.limit)
     return tuple(now)
+
+
+def emptied(tree: Tree) -> Tree:
+    """Return a component's tree for another that shares its statics: rows of streams belong to one element."""
+    return replace(tree, parts=tuple(_emptied(part) for part in tree.parts))
+
+
+def _emptied(part: Part) -> Part:
+    if isinstance(part, Tree):
+        return emptied(part)
+    if isinstance(part, Rows):
+        if part.items is not None:
+            return replace(part, items=())
+        return replace(part, rows=tuple(tuple(_emptied(each) for each in row) for row in part.rows))
+    return part
 
 
 _APPEND = Insert(-1, None, update_only=False)

@@ -52,6 +52,7 @@ Component: TypeAlias = Callable[[int], Tree]
 
 # The tag a node begins with; phoenix_live_view modify_root: /^(\s*(?:<!--.*?-->\s*)*)<([^\s\/>]+)/
 FIRST_TAG: Final = re.compile(r"\s*(?:<!--.*?-->\s*)*<[^\s/>]+", re.DOTALL)
+_LEADING: Final = re.compile(r"<!--.*?-->|(?:(?<=>)|\A)\s+(?=<)", re.DOTALL)
 _ATTRIBUTES: Final = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*""")
 _ID: Final = re.compile(r"""(?:^|\s)id\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 
@@ -62,6 +63,7 @@ class Writer:
 
     component: Component
     view_id: str
+    names_components: bool = False
     out: list[str] = field(default_factory=list)
     depth: int = 0
     writes: int = 0
@@ -111,14 +113,18 @@ class Writer:
         path = component_path(cid)
         view = html.escape(self.view_id)
         attributes = f'data-phx-id="{magic_id(path, self.view_id)}" data-phx-component="{cid}" data-phx-view="{view}"'
-        self._rooted(self.component(cid), path, attributes)
+        name = html.escape(f"{self.view_id}-{cid}-") if self.names_components else ""
+        self._rooted(self.component(cid), path, attributes, name=name)
         self.depth -= 1
 
-    def _rooted(self, node: Tree, path: Path, attributes: str) -> None:
+    def _rooted(self, node: Tree, path: Path, attributes: str, *, name: str = "") -> None:
         outer, self.out = self.out, []
         self.row(node.statics, node.parts, path)
         inner, self.out = "".join(self.out), outer
         tag = FIRST_TAG.match(inner)
+        if tag and name and _id(inner, tag.end()) is None:
+            # 0.20.1 counts what stands before the root too
+            attributes += f' id="{name}{len(_LEADING.findall(inner, 0, tag.end()))}"'
         self.out.append(f"{inner[: tag.end()]} {attributes}{inner[tag.end() :]}" if tag else inner)
 
     def _write(self, text: str) -> None:
@@ -169,7 +175,12 @@ def dom_id(statics: tuple[str, ...], row: Row, component: Component) -> str | No
     writer.row(statics, row, ())
     text = writer.text()
     tag = FIRST_TAG.match(text)
-    attributes = _ATTRIBUTES.match(text, tag.end()) if tag else None
+    return _id(text, tag.end()) if tag else None
+
+
+def _id(text: str, at: int) -> str | None:
+    """Return the id among the attributes that begin there."""
+    attributes = _ATTRIBUTES.match(text, at)
     found = _ID.search(attributes.group()) if attributes else None
     if found is None:
         return None

@@ -9,7 +9,7 @@ from lvdeploy.model import Kind
 from lvdeploy.wire.phoenix import message as frames
 from lvdeploy.wire.phoenix.bindings import JavaScript, PushEvent, Recoveries
 from lvdeploy.wire.phoenix.channel import Channel
-from lvdeploy.wire.phoenix.javascript import sends_null_flash, tells_sticky
+from lvdeploy.wire.phoenix.javascript import names_components, sends_null_flash, tells_sticky
 from lvdeploy.wire.phoenix.navigation import Navigation
 from lvdeploy.wire.phoenix.page import Page, ViewElement
 from lvdeploy.wire.phoenix.recovery import Snapshot
@@ -135,7 +135,9 @@ class View:
     def joined(self, response: dict[str, Any], now: float) -> None:
         """Take in the join's reply; with forms to recover, the page changes only after the last is answered."""
         try:
-            rendered = Rendered(frames.mapping(response.get("rendered")), view_id=self.id)
+            named = names_components(self._document.javascript)
+            tree = frames.mapping(response.get("rendered"))
+            rendered = Rendered(tree, view_id=self.id, names_components=named)
             if self.root is self:
                 self.forms = self._snapshot() if self.is_rejoining else {}
             rejoined = self.is_rejoining

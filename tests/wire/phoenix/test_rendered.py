@@ -425,3 +425,21 @@ def test_keyed_moves_show_what_the_whole_would(orders: list[list[str]]):
         }
         rendered.merge({"0": {"k": {**rows, "kc": len(after)}}})
     assert texts(rendered) == orders[-1]
+
+
+def test_component_like_another_has_its_own_stream_rows() -> None:
+    """rendered.js: a tree never holds the rows of a stream, so a component that shares one's statics starts empty."""
+    row = ["<li id='", "'></li>"]
+    first = {"0": {"s": row, "k": {"0": {"0": "a"}, "kc": 1}, "stream": ["0", [["a", -1, None, False]], []]}}
+    rendered = Rendered({"0": 1, "1": "", "s": ["", "", ""], "c": {"1": {**first, "s": ["<ul>", "</ul>"], "r": 1}}})
+    second = {"0": {"k": {"0": {"0": "b"}, "kc": 1}, "stream": ["1", [["b", -1, None, False]], []]}}
+    rendered.merge({"1": 2, "c": {"2": {**second, "s": -1}}})
+    assert shape(rendered.html()) == "<ul><li id='a'></li></ul><ul><li id='b'></li></ul>"
+
+
+def test_old_clients_name_components() -> None:
+    """rendered.js 0.20.1 recursiveCIDToString: a root without an id gets one."""
+    message = {"0": 1, "1": 2, "s": ["", "", ""], "c": {"1": {"s": ["<p>x</p>"]}, "2": {"s": ["<p id='own'>y</p>"]}}}
+    html = shape(Rendered(message, view_id="v", names_components=True).html())
+    assert html == "<p id=\"v-1-0\">x</p><p id='own'>y</p>"
+    assert shape(Rendered(message, view_id="v").html()) == "<p>x</p><p id='own'>y</p>"

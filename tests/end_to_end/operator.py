@@ -83,7 +83,7 @@ class Operator:
         return httpx.get(f"http://127.0.0.1:{self.ports['DEMO_PORT']}{path}", trust_env=False)
 
 
-def end(process: subprocess.Popen[str], *, timeout: float = 110) -> Ended:
+def end(process: subprocess.Popen[str], *, timeout: float = 250) -> Ended:
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:

@@ -50,12 +50,14 @@ def apply(
     known = {key for key, _ in items}
     gone = known if change.reset else set(change.deletes)
     now = [item for item in items if item[0] not in gone]
+    shown = {key for key, _ in now}
     for key, row in rows:
         insert = change.inserts.get(key, _APPEND)
         index = next((index for index, item in enumerate(now) if item[0] == key), None)
         if index is not None:
             now[index] = (key, row)
-        elif not insert.update_only or key in known:
+        elif key not in shown and (not insert.update_only or key in known):
+            # morphdom looks a row up that the page showed, even where an earlier row's limit took it away meanwhile
             now.insert(len(now) if insert.at < 0 else insert.at, (key, row))
             now = _limited(now, insert.limit)
     return tuple(now)

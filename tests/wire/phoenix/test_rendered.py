@@ -443,3 +443,15 @@ def test_old_clients_name_components() -> None:
     html = shape(Rendered(message, view_id="v", names_components=True).html())
     assert html == "<p id=\"v-1-0\">x</p><p id='own'>y</p>"
     assert shape(Rendered(message, view_id="v").html()) == "<p>x</p><p id='own'>y</p>"
+
+
+def test_stream_row_that_a_limit_took_away_does_not_come_back_in_the_same_message() -> None:
+    """dom_patch.ts: rows on the page are found by their ids when the patch begins."""
+    row = ["<li id='", "'></li>"]
+    ids = {str(at): {"0": name} for at, name in enumerate("abc")}
+    inserts = [[name, -1, None, False] for name in "abc"]
+    stream = {"s": row, "k": {**ids, "kc": 3}, "stream": ["0", inserts, []]}
+    rendered = Rendered({"0": stream, "s": ["<ul>", "</ul>"]})
+    again = [["d", 2, 3, False], ["c", -1, None, False]]
+    rendered.merge({"0": {"k": {"0": {"0": "d"}, "1": {"0": "c"}, "kc": 2}, "stream": ["0", again, []]}})
+    assert rendered.html() == "<ul><li id='a'></li><li id='b'></li><li id='d'></li></ul>"

@@ -24,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="recorded browser sessions to replay: folders of frames.jsonl and html-N.html, plain or gzipped",
     )
+    group = parser.getgroup("oracle", "against the official client under node")
+    group.addoption("--oracle-seed", default="1", metavar="SEED", help="what the random pages are drawn from")
+    group.addoption("--oracle-count", default=350, type=int, metavar="N", help="how many pages a version shows")
 
 
 def pytest_configure(config: pytest.Config) -> None:

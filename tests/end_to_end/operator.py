@@ -71,7 +71,8 @@ class Operator:
             "rolling", "--to", version, "--clients", str(clients), "--report", f"json={report}", *arguments,
             **environment,
         )
-        return ended, json.loads(report.read_text()) if report.exists() else {}
+        told = report.read_text() if report.exists() else ""
+        return ended, json.loads(told) if told else {}
 
     def status(self) -> Mapping:
         return json.loads(self.run("status", "--json").stdout)

@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 
 from tests.end_to_end.operator import Ended, Operator
-from tests.real import free_port
 
 FILE = Path(__file__).parent / "whims.yml"
 
@@ -17,9 +16,6 @@ FILE = Path(__file__).parent / "whims.yml"
 class Whimsical(Operator):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, file=FILE)
-        # Not the demo's ports: its tests may run beside these.
-        self.ports = {name: free_port() for name in self.ports}
-        self.environment |= {name: str(port) for name, port in self.ports.items()}
         self.state = directory / "state"
         self.whims = directory / "whims.json"
         self.environment["WHIMS"] = str(self.whims)
@@ -53,10 +49,14 @@ class Whimsical(Operator):
         return (versions, status["leftovers"], status["lease"]) == ([version] * 2, [], None)
 
     def settle(self) -> None:
-        """Bring everything to version 1.0, whatever a test made of it."""
+        """Bring version 1.0 into the first two slots, whatever a test made of them."""
         self.whims.unlink(missing_ok=True)
         ended = self.roll_plain("1.0", "--supersede")
         assert ended.code == 0, ended.stderr
+        if [slot["slot"] for slot in self.status()["slots"] if slot["version"]] != ["web-1", "web-2"]:
+            for command in (("down",), ("up", "--to", "1.0")):
+                ended = self.run(*command)
+                assert ended.code == 0, ended.stderr
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:

@@ -68,7 +68,7 @@ async def leased(run: Rollout) -> AsyncIterator[None]:
     if before is not None:
         run.console.note(f"took over the lease of {before}, which is dead or did not renew it")
     for each in sweep(run.shop.state):
-        run.console.note(f"removed {each}, left half-written")
+        run.console.note(f"removed {each}, left behind by a run that died")
     renewing = asyncio.create_task(run.shop.lease.renew())
     loop = asyncio.get_running_loop()
     for number in SIGNALS:

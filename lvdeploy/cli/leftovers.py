@@ -6,19 +6,37 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
+from lvdeploy.hosts import Record
+from lvdeploy.hosts.launcher import birth
+from lvdeploy.hosts.local import group_lives
 from lvdeploy.model import Fleet, Instance, Mode, Version
 
 
 def sweep(state: Path) -> tuple[Path, ...]:
-    """Remove the temporary files of replacements that never ended; return them. Whoever holds the lease may."""
+    """
+    Remove the temporary files of replacements that never ended, and the records of instances that did.
+
+    Return what was removed. Whoever holds the lease may.
+    """
     return tuple(_removed(state))
 
 
 def _removed(state: Path) -> Iterator[Path]:
-    for path in sorted(state.rglob(".*.new")):
+    for path in (*sorted(state.rglob(".*.new")), *filter(_has_ended, sorted((state / "instances").glob("*.json")))):
         with suppress(OSError):
             path.unlink()
             yield path
+
+
+def _has_ended(path: Path) -> bool:
+    """True when the recorded process is gone with all it started; what it left behind is known by its record."""
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError):
+        return False
+    return birth(record.pid) != record.birth and not group_lives(record.pid)
 
 
 def leftovers(fleet: Fleet, running: Sequence[Instance], live: Version | None) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class LocalHost:
         group = (record.pid, record.birth)
         if self._lives(record):
             self._groups_seen.add(group)
-        elif group not in self._groups_seen or not _group_lives(record.pid):
+        elif group not in self._groups_seen or not group_lives(record.pid):
             self._groups_seen.discard(group)
             return False
         try:
@@ -166,6 +166,11 @@ class LocalHost:
 
     def _lives(self, record: Record) -> bool:
         return launcher.birth(record.pid) == record.birth
+
+
+def group_lives(group: int) -> bool:
+    """True while a process of that group is left that is not a zombie."""
+    return any(_in_group(pid, group) and launcher.birth(pid) is not None for pid in psutil.pids())
 
 
 # Private
@@ -255,10 +260,6 @@ def _beginning(output: IO[bytes]) -> str:
 def _last_line(errors: IO[bytes]) -> str:
     lines = _beginning(errors).strip().splitlines()
     return f"; it last said: {lines[-1][:200]}" if lines else ""
-
-
-def _group_lives(group: int) -> bool:
-    return any(_in_group(pid, group) and launcher.birth(pid) is not None for pid in psutil.pids())
 
 
 def _in_group(pid: int, group: int) -> bool:

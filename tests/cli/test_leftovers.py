@@ -1,7 +1,14 @@
+import asyncio
+import os
+import signal
 from dataclasses import replace
 
+import pytest
+
 from lvdeploy.cli.leftovers import leftovers, sweep
+from lvdeploy.hosts import LocalHost
 from lvdeploy.model import Health, Instance, Mode, Pin
+from tests.real import eventually, is_running
 from tests.rollout.fleets import fleet, healthy
 
 UP = ("1", Health.UP, frozenset(), "1", Mode.READY)
@@ -63,3 +70,23 @@ def test_half_written_files_are_removed_and_nothing_else(tmp_path):
     assert whole.exists()
     assert not half.exists()
     assert sweep(tmp_path) == ()
+
+
+@pytest.mark.real
+def test_the_record_of_an_instance_that_ended_is_removed_and_of_one_that_runs_kept(tmp_path):
+    async def started(name, *argv):
+        record = tmp_path / "instances" / f"{name}.json"
+        return record, await LocalHost().spawn(argv, record=record, log=tmp_path / f"{name}.log", facts={})
+
+    async def both():
+        gone, ended = await started("web-1", "true")
+        await eventually(lambda: not is_running(ended.pid), what="it ends")
+        there, running = await started("web-2", "sleep", "60")
+        try:
+            return gone, there, sweep(tmp_path)
+        finally:
+            os.kill(running.pid, signal.SIGKILL)
+
+    gone, there, removed = asyncio.run(both())
+    assert removed == (gone,)
+    assert there.exists()

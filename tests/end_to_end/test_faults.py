@@ -146,7 +146,7 @@ def test_what_a_killed_one_left_is_taken_over_and_swept(service):
     resumed = service.run("resume", "--no-verify")
 
     assert "took over the lease of" in resumed.stderr
-    assert f"removed {half}, left half-written" in resumed.stderr
+    assert f"removed {half}, left behind by a run that died" in resumed.stderr
     assert (resumed.code, service.serves("2.0"), half.exists()) == (0, True, False)
 
 
